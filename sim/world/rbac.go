@@ -1,0 +1,119 @@
+package world
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Role is a built-in role definition.
+type Role struct {
+	ID             string // GUID
+	Name           string
+	Description    string
+	Actions        []string
+	NotActions     []string
+	DataActions    []string
+	NotDataActions []string
+}
+
+// Built-in role GUIDs (facts/keyvault-graph-arm.md section 1.1, and Azure's public list of built-in roles).
+const (
+	RoleOwner                 = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+	RoleContributor           = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+	RoleReader                = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	RoleUserAccessAdmin       = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+	RoleRBACAdmin             = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+	RoleKeyVaultAdministrator = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+	RoleKeyVaultOfficer       = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
+	RoleKeyVaultUser          = "4633458b-17de-408a-b874-0445c86b69e6"
+	RoleKeyVaultReader        = "21090545-7ca7-4776-b22c-e363652d74d2"
+	RoleKeyVaultPurge         = "a68e7c17-0ab2-4c09-9a58-125dae29748c"
+	RoleKeyVaultDataAccess    = "8b54135c-b56d-4d72-a534-26097cfdc8d8"
+)
+
+// Roles are the built-in role definitions that the simulator knows.
+var Roles = []Role{
+	{ID: RoleOwner, Name: "Owner", Description: "Full access to manage all resources, including assigning roles.", Actions: []string{"*"}},
+	{ID: RoleContributor, Name: "Contributor", Description: "Full access to manage all resources, but not to assign roles.", Actions: []string{"*"}, NotActions: []string{"Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"}},
+	{ID: RoleReader, Name: "Reader", Description: "View all resources.", Actions: []string{"*/read"}},
+	{ID: RoleUserAccessAdmin, Name: "User Access Administrator", Description: "Manage user access to Azure resources.", Actions: []string{"*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"}},
+	{ID: RoleRBACAdmin, Name: "Role Based Access Control Administrator", Description: "Manage access by assigning roles.", Actions: []string{"*/read", "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "Microsoft.Support/*"}},
+	{ID: RoleKeyVaultAdministrator, Name: "Key Vault Administrator", Description: "All data plane operations on a key vault and its objects.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.KeyVault/checkNameAvailability/read", "Microsoft.KeyVault/deletedVaults/read", "Microsoft.KeyVault/locations/*/read", "Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/operations/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}, DataActions: []string{"Microsoft.KeyVault/vaults/*"}},
+	{ID: RoleKeyVaultOfficer, Name: "Key Vault Secrets Officer", Description: "Any action on the secrets of a key vault, except manage permissions.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.KeyVault/vaults/*/read"}, DataActions: []string{"Microsoft.KeyVault/vaults/secrets/*"}},
+	{ID: RoleKeyVaultUser, Name: "Key Vault Secrets User", Description: "Read secret contents.", DataActions: []string{"Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"}},
+	{ID: RoleKeyVaultReader, Name: "Key Vault Reader", Description: "Read metadata of key vaults and their objects; no secret contents.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.KeyVault/vaults/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}, DataActions: []string{"Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"}},
+	{ID: RoleKeyVaultPurge, Name: "Key Vault Purge Operator", Description: "Purge soft-deleted vaults.", DataActions: []string{"Microsoft.KeyVault/vaults/*/purge/action"}},
+	{ID: RoleKeyVaultDataAccess, Name: "Key Vault Data Access Administrator", Description: "Manage access to Key Vault by assigning Key Vault roles only.", Actions: []string{"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "Microsoft.Authorization/*/read", "Microsoft.KeyVault/vaults/*/read", "Microsoft.Resources/subscriptions/read"}},
+}
+
+// RoleByID finds a built-in role by its GUID.
+func RoleByID(id string) (Role, bool) {
+	i := slices.IndexFunc(Roles, func(r Role) bool { return strings.EqualFold(r.ID, id) })
+	if i < 0 {
+		return Role{}, false
+	}
+	return Roles[i], true
+}
+
+// Allowed says whether a principal may do a control-plane action at a scope: control-plane changes hold at once.
+// Locked.
+func (w *World) Allowed(principal, action, scope string) bool {
+	return w.allowed(principal, scope, w.Now(), 0, func(r Role) bool {
+		return matchAny(r.Actions, action) && !matchAny(r.NotActions, action)
+	})
+}
+
+// AllowedData says whether a principal may do a data-plane action at a scope. Assignments and removals reach the
+// data plane only after the propagation delay (ARMKnobs.RBACDelay). Locked.
+func (w *World) AllowedData(principal, action, scope string) bool {
+	return w.allowed(principal, scope, w.Now(), time.Duration(w.Knobs.ARM.RBACDelay), func(r Role) bool {
+		return matchAny(r.DataActions, action) && !matchAny(r.NotDataActions, action)
+	})
+}
+
+func (w *World) allowed(principal, scope string, now time.Time, delay time.Duration, grants func(Role) bool) bool {
+	for _, a := range w.RoleAssignments {
+		if !strings.EqualFold(a.PrincipalID, principal) || !covers(a.Scope, scope) {
+			continue
+		}
+		if !a.Created.IsZero() && now.Before(a.Created.Add(delay)) {
+			continue
+		}
+		if !a.Removed.IsZero() && !now.Before(a.Removed.Add(delay)) {
+			continue
+		}
+		if r, ok := RoleByID(a.RoleID); ok && grants(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether an assignment at scope a holds at scope b: the same or an ancestor.
+func covers(a, b string) bool {
+	a, b = strings.ToLower(strings.TrimSuffix(a, "/")), strings.ToLower(strings.TrimSuffix(b, "/"))
+	return a == b || strings.HasPrefix(b, a+"/")
+}
+
+func matchAny(patterns []string, action string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return match(strings.ToLower(p), strings.ToLower(action)) })
+}
+
+// match is Azure's wildcard: "*" stands for any run of characters, slashes included.
+func match(pattern, s string) bool {
+	head, tail, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, head) {
+		return false
+	}
+	s = s[len(head):]
+	for i := 0; i <= len(s); i++ {
+		if match(tail, s[i:]) {
+			return true
+		}
+	}
+	return false
+}
