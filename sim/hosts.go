@@ -1,0 +1,104 @@
+package sim
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/rekeyhq/rekey/sim/wire"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+// newServices makes the services that are built.
+func newServices(w *world.World) []wire.Service {
+	return []wire.Service{}
+}
+
+// hosts says which service answers for a host name. A name that starts with "*." stands for exactly one label
+// more; exact names win. A service that is named here and not built answers 501.
+var hosts = map[string]string{
+	"login.microsoftonline.com":           "entra",
+	"login.windows.net":                   "entra",
+	"login.microsoft.com":                 "entra",
+	"sts.windows.net":                     "entra",
+	"token.actions.githubusercontent.com": "entra",
+
+	"*.vault.azure.net": "keyvault",
+
+	"management.azure.com":        "arm",
+	"management.core.windows.net": "arm",
+
+	"dev.azure.com":              "devops",
+	"vssps.dev.azure.com":        "devops",
+	"vsaex.dev.azure.com":        "devops",
+	"app.vssps.visualstudio.com": "devops",
+	"*.vssps.visualstudio.com":   "devops",
+	"*.vsaex.visualstudio.com":   "devops",
+	"*.visualstudio.com":         "devops",
+
+	"graph.microsoft.com":        "graph",
+	"graph.windows.net":          "graph",
+	"auditservice.dev.azure.com": "audit",
+	"*.dev.azure.com":            "devops-other",
+	"*.blob.core.windows.net":    "blob",
+	"api.github.com":             "github",
+}
+
+// regional names have a region between the name and the service: {endpoint}.{region}.ingest.monitor.azure.com,
+// {account}.webhook.{region}.azure-automation.net, prod-00.{region}.logic.azure.com.
+var regional = map[string]string{
+	".ingest.monitor.azure.com": "monitor",
+	".azure-automation.net":     "automation",
+	".logic.azure.com":          "logic",
+}
+
+// serviceFor finds the service of a bare host name; ok is false for a host that is not part of this Azure.
+func serviceFor(host string) (name string, ok bool) {
+	if name, ok = hosts[host]; ok {
+		return name, true
+	}
+	label, parent, _ := strings.Cut(host, ".")
+	if label == "" {
+		return "", false
+	}
+	if name, ok = hosts["*."+parent]; ok {
+		return name, true
+	}
+	for suffix, name := range regional {
+		if strings.HasSuffix(host, suffix) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// hostOf is the bare, lower-case host name of a Host header or a CONNECT target.
+func hostOf(hostport string) string {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+// loopback says whether a bare host is this machine, by its numbers or its one fixed name.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// route finds who answers a request. A nil service with ok is a host that is known and not built.
+func (s *Server) route(r *http.Request) (service wire.Service, name string, ok bool) {
+	host := hostOf(r.Host)
+	if loopback(host) && r.URL.Path == IdentityPath {
+		name, ok = identityName, true
+	} else {
+		name, ok = serviceFor(host)
+	}
+	return s.services[name], name, ok
+}
