@@ -197,6 +197,8 @@ type PAT struct {
 	AllOrgs         bool      `json:"allOrgs,omitempty"`
 	Token           string    `json:"token,omitempty"`
 	Revoked         time.Time `json:"revoked,omitzero"`
+	// LastUsed is kept only while the inactivity knob is on: a read must not change the world otherwise.
+	LastUsed time.Time `json:"lastUsed,omitzero"`
 }
 
 func (w *World) rememberState() {
