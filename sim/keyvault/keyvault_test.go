@@ -22,13 +22,13 @@ const (
 // bench is a world with vault "kv-one", a token for a principal with every data action ("officer") and what a test
 // adds to it.
 type bench struct {
-	t *testing.T
+	t testing.TB
 	w *world.World
 	s *Service
 	v *world.Vault
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	v := &world.Vault{Name: "kv-one", SubscriptionID: subID, ResourceGroup: "rg", Location: "westeurope", TenantID: tenantID, SoftDeleteDays: 7}
@@ -97,7 +97,7 @@ func (b *bench) ok(as, method, target, body string) reply {
 }
 
 // refused wants a status, an error code and an inner code ("" for none).
-func (r reply) refused(t *testing.T, status int, code, inner string) {
+func (r reply) refused(t testing.TB, status int, code, inner string) {
 	t.Helper()
 	e, _ := r.m["error"].(map[string]any)
 	ie, _ := e["innererror"].(map[string]any)
