@@ -6,13 +6,15 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/rekeyhq/rekey/sim/devops"
+	"github.com/rekeyhq/rekey/sim/keyvault"
 	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
 // newServices makes the services that are built.
 func newServices(w *world.World) []wire.Service {
-	return []wire.Service{}
+	return []wire.Service{keyvault.New(w), devops.New(w)}
 }
 
 // hosts says which service answers for a host name. A name that starts with "*." stands for exactly one label

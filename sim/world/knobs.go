@@ -3,6 +3,8 @@ package world
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,24 @@ type Knobs struct {
 	DevOps   DevOpsKnobs   `json:"devops"`
 }
 
+// ParseDuration reads a duration as time.ParseDuration does, with days ("30d", "1d12h") as well.
+func ParseDuration(s string) (time.Duration, error) {
+	head, rest, days := strings.Cut(s, "d")
+	if !days {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.ParseUint(head, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration like \"90s\", \"24h\" or \"30d\"", s)
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	return d + more, err
+}
+
 // Duration is a time.Duration that is written "90s" in JSON.
 type Duration time.Duration
 
@@ -25,7 +45,7 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("a duration is a string like \"90s\" or \"24h\": %w", err)
 	}
-	v, err := time.ParseDuration(s)
+	v, err := ParseDuration(s)
 	if err != nil {
 		return err
 	}
