@@ -1,0 +1,165 @@
+package manifest
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// field is one key of a struct, as its tags say it. The decoder and the schema both read this and nothing else.
+type field struct {
+	name     string
+	index    int
+	typ      reflect.Type // without the pointer
+	pointer  bool
+	required bool
+	doc      string
+	def      string
+	enum     []string
+	ref      string // "accounts" or "vaults"
+	format   *format
+	key      *format // of the names in a list that is written as a mapping
+	group    string  // exactly one field of a group is set
+	atMost   bool    // at most one is
+}
+
+// format is what a text must look like. The pattern is the schema's too.
+type format struct {
+	pattern string
+	min     int
+	max     int // in characters; 0: no limit
+	says    string
+	re      *regexp.Regexp
+	// shy texts are not repeated if they hold what no name of a secret ever holds: it may be the secret itself.
+	shy bool
+}
+
+const guid = `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`
+
+var formats = map[string]*format{
+	"name": {pattern: `^[a-z0-9-]{1,40}$`, says: "must be 1 to 40 lower-case letters, digits and '-'"},
+	"guid": {pattern: `^` + guid + `$`, says: "must be an id like 00000000-0000-0000-0000-000000000000"},
+	"tenant": {pattern: `^(` + guid + `|[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+)$`,
+		max: 253, says: "must be the tenant's id or a domain of it, like contoso.onmicrosoft.com"},
+	"vault-name": {pattern: `^[a-zA-Z](-?[a-zA-Z0-9])*$`, min: 3, max: 24,
+		says: "must be 3 to 24 letters, digits and '-', with a letter first, none of '-' doubled or last"},
+	"secret-name": {pattern: `^[0-9a-zA-Z-]{1,127}$`, says: "must be 1 to 127 letters, digits and '-'", shy: true},
+	"username":    {pattern: `^[^@\s]+@[^@\s]+\.[^@\s]+$`, max: 256, says: "must be a sign-in name like svc@contoso.onmicrosoft.com"},
+	"env-name":    {pattern: `^[A-Za-z_][A-Za-z0-9_]*$`, max: 200, says: "must be the name of an environment variable", shy: true},
+	"resource-id": {pattern: `^/subscriptions/` + guid + `/resource[gG]roups/[^/]+/providers/[^/]+/[^/]+/[^/]+$`,
+		says: "must be a resource id, /subscriptions/.../resourceGroups/.../providers/..."},
+	"content-type": {pattern: `^[^\r\n]*$`, max: 255, says: "must be one line of at most 255 characters"},
+}
+
+func (f *format) matches(s string) bool {
+	if n := len([]rune(s)); n < f.min || f.max > 0 && n > f.max {
+		return false
+	}
+	return f.re.MatchString(s)
+}
+
+// shown is the text as a message may repeat it.
+func (f *format) shown(s string) string {
+	if f.shy && !plainName.MatchString(s) {
+		return hidden
+	}
+	return quote(s)
+}
+
+var plainName = regexp.MustCompile(`^[0-9A-Za-z _./:-]{1,200}$`)
+
+func init() {
+	for _, f := range formats {
+		f.re = regexp.MustCompile(f.pattern)
+	}
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	setType      = reflect.TypeFor[Set]()
+	tagsType     = reflect.TypeFor[map[string]string]()
+)
+
+var plans sync.Map // reflect.Type -> []field
+
+// fieldsOf reads a struct's tags, in order. It panics on a tag that it does not understand: the program is wrong.
+func fieldsOf(t reflect.Type) []field {
+	if fs, ok := plans.Load(t); ok {
+		return fs.([]field)
+	}
+	var fs []field
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag := sf.Tag.Get("yaml")
+		if tag == "-" || !sf.IsExported() {
+			continue
+		}
+		name, required := strings.CutSuffix(tag, ",required")
+		f := field{name: name, index: i, typ: sf.Type, required: required, doc: sf.Tag.Get("doc"),
+			def: sf.Tag.Get("default"), ref: sf.Tag.Get("ref")}
+		if f.typ.Kind() == reflect.Pointer {
+			f.typ, f.pointer = f.typ.Elem(), true
+		}
+		if e := sf.Tag.Get("enum"); e != "" {
+			f.enum = strings.Split(e, ",")
+		}
+		if is := sf.Tag.Get("is"); is != "" {
+			f.format = formats[is]
+		}
+		if p := sf.Tag.Get("pattern"); p != "" {
+			f.format = &format{pattern: p, says: sf.Tag.Get("says"), re: regexp.MustCompile(p)}
+		}
+		if k := sf.Tag.Get("key"); k != "" {
+			f.key = formats[k]
+		}
+		f.group, f.atMost = strings.CutSuffix(sf.Tag.Get("one"), ",optional")
+		if name == "" || f.doc == "" || !f.known() ||
+			sf.Tag.Get("is") != "" && f.format == nil || !slices.Contains([]string{"", "accounts", "vaults"}, f.ref) {
+			panic(fmt.Sprintf("manifest: the tags or the type of %s.%s are not understood", t, sf.Name))
+		}
+		fs = append(fs, f)
+	}
+	plans.Store(t, fs)
+	return fs
+}
+
+func (f field) known() bool {
+	switch {
+	case f.typ == durationType, f.typ == setType, f.typ == tagsType:
+		return true
+	case f.typ.Kind() == reflect.Slice:
+		return f.key != nil && f.typ.Elem().Kind() == reflect.Struct
+	}
+	switch f.typ.Kind() {
+	case reflect.String, reflect.Int, reflect.Bool, reflect.Struct:
+		return true
+	}
+	return false
+}
+
+func names(fs []field) []string {
+	var out []string
+	for _, f := range fs {
+		out = append(out, f.name)
+	}
+	return out
+}
+
+// groups are the names of the groups in order, with their members.
+func groups(fs []field) (order []string, members map[string][]field) {
+	members = map[string][]field{}
+	for _, f := range fs {
+		if f.group == "" {
+			continue
+		}
+		if members[f.group] == nil {
+			order = append(order, f.group)
+		}
+		members[f.group] = append(members[f.group], f)
+	}
+	return order, members
+}
