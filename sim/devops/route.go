@@ -16,6 +16,7 @@ const (
 	hostCore            // dev.azure.com: projects, pipelines, service connections
 	hostSPS             // vssps.dev.azure.com: identities and tokens
 	hostApp             // app.vssps.visualstudio.com: what belongs to no organisation
+	hostAEX             // vsaex.dev.azure.com: entitlements, none of which is built
 	hostSignIn          // where refused callers are sent
 )
 
@@ -40,6 +41,8 @@ func hostOf(name string) host {
 		return host{kind: hostCore, path: true}
 	case "vssps.dev.azure.com":
 		return host{kind: hostSPS, path: true}
+	case "vsaex.dev.azure.com":
+		return host{kind: hostAEX, path: true}
 	case "app.vssps.visualstudio.com":
 		return host{kind: hostApp}
 	case signInHost:
@@ -47,6 +50,9 @@ func hostOf(name string) host {
 	}
 	if org, ok := strings.CutSuffix(name, ".vssps.visualstudio.com"); ok && label(org) {
 		return host{kind: hostSPS, org: org}
+	}
+	if org, ok := strings.CutSuffix(name, ".vsaex.visualstudio.com"); ok && label(org) {
+		return host{kind: hostAEX, org: org}
 	}
 	if org, ok := strings.CutSuffix(name, ".visualstudio.com"); ok && label(org) {
 		return host{kind: hostCore, org: org}

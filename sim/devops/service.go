@@ -46,9 +46,6 @@ func New(w *world.World) *Service { return &Service{w: w} }
 // Name is "devops".
 func (s *Service) Name() string { return "devops" }
 
-// Serves says whether host (a port is ignored) is one of Azure DevOps that this service answers for.
-func Serves(host string) bool { return hostOf(host).kind != hostNone }
-
 // Operation names what r asks for, without doing it.
 func (s *Service) Operation(r *http.Request) string { return parseRoute(r).op }
 
