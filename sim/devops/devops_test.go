@@ -61,6 +61,10 @@ func newEnv(t testing.TB) *env {
 			{ID: "50000000-0000-4000-8000-000000000005", Name: "stopped", TenantID: world.TenantID, Members: []string{alice}, Stopped: true},
 		},
 	}, func() time.Time { return start })
+	return newEnvOf(t, w)
+}
+
+func newEnvOf(t testing.TB, w *world.World) *env {
 	return &env{t: t, w: w, s: devops.New(w), k: &w.Knobs.DevOps}
 }
 
