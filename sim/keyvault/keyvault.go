@@ -12,7 +12,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -74,16 +73,7 @@ type answer struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Service) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	var body []byte
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			http.Error(rw, "simulator: the request body could not be read", http.StatusBadRequest)
-			return
-		}
-		body = b
-	}
-	a := s.answer(r, body)
+	a := s.answer(r, wire.Body(r))
 	for k, v := range a.header {
 		rw.Header()[k] = v
 	}

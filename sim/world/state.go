@@ -162,6 +162,7 @@ type RoleAssignment struct {
 	Condition     *string   `json:"condition,omitempty"`
 	ConditionVer  *string   `json:"conditionVersion,omitempty"`
 	CreatedBy     string    `json:"createdBy,omitempty"`
+	UpdatedBy     string    `json:"updatedBy,omitempty"`
 	Created       time.Time `json:"createdOn,omitzero"`
 	Updated       time.Time `json:"updatedOn,omitzero"`
 	// Removed keeps a deleted assignment effective on the data plane until the propagation delay has passed. It is
