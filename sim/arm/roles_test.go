@@ -145,6 +145,9 @@ func TestRemovingTakesThePermissionAndStaysAtItsScope(t *testing.T) {
 	b.ok("reader", "GET", group, "")
 	b.ok("owner", "DELETE", assignment(group, of), "")
 	b.do("reader", "GET", group, "").refused(t, 403, "AuthorizationFailed")
+	if got := b.ok("reader", "GET", "/subscriptions", "").names(); got != "" {
+		t.Errorf("the reader still sees %q", got)
+	}
 }
 
 func TestRoleAssignmentsAreListedByScopeAndPrincipal(t *testing.T) {

@@ -258,3 +258,14 @@ func BenchmarkListing10000Secrets(b *testing.B) {
 		x.walk("/secrets?api-version=7.4")
 	}
 }
+
+func TestASecretOfTheWorldWithoutVersionsIsNoSecret(t *testing.T) {
+	b := newBench(t)
+	b.v.Secrets = []*world.Secret{{Name: "empty"}}
+	b.do("officer", "GET", "/secrets/empty", "").refused(t, 404, "SecretNotFound", "")
+	if items, _ := b.walk("/secrets?api-version=7.4"); len(items) != 0 {
+		t.Error(names(items))
+	}
+	b.ok("officer", "PUT", "/secrets/empty", `{"value":"v"}`)
+	b.ok("officer", "GET", "/secrets/empty", "")
+}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -263,4 +264,21 @@ func TestTheTwoLimitsHoldByTheClockOfTheWorld(t *testing.T) {
 	b.ok("officer", "PUT", "/secrets/a", `{"value":"v"}`)
 	b.knobs(func(k *world.KeyVaultKnobs) { k.Unthrottled = true })
 	b.ok("officer", "GET", "/secrets/a", "")
+}
+
+func TestCallsAtTheSameTimeLoseNothing(t *testing.T) {
+	b := newBench(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 10 {
+				b.do("officer", "PUT", "/secrets/shared", fmt.Sprintf(`{"value":"value-%d-%d"}`, i, j))
+				b.do("officer", "GET", "/secrets/shared/versions", "")
+			}
+		})
+	}
+	wg.Wait()
+	if items, _ := b.walk("/secrets/shared/versions?api-version=7.4"); len(items) != 80 {
+		t.Errorf("%d versions, want 80", len(items))
+	}
 }
