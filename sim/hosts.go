@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/rekeyhq/rekey/sim/arm"
 	"github.com/rekeyhq/rekey/sim/devops"
 	"github.com/rekeyhq/rekey/sim/keyvault"
 	"github.com/rekeyhq/rekey/sim/wire"
@@ -14,7 +15,7 @@ import (
 
 // newServices makes the services that are built.
 func newServices(w *world.World) []wire.Service {
-	return []wire.Service{keyvault.New(w), devops.New(w)}
+	return []wire.Service{arm.New(w), devops.New(w), keyvault.New(w)}
 }
 
 // hosts says which service answers for a host name. A name that starts with "*." stands for exactly one label

@@ -1,15 +1,18 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -177,7 +180,7 @@ func (l *listeners) proxy(w http.ResponseWriter, r *http.Request) {
 	host := hostOf(r.Host)
 	if _, ok := serviceFor(host); !ok {
 		x := exchange{s: l.s, call: &wire.Call{Method: r.Method, Host: host}}
-		send(w, r, x.refuse())
+		l.refuseTunnel(w, host, x.refuse())
 		return
 	}
 	raw, rw, err := http.NewResponseController(w).Hijack()
@@ -199,6 +202,23 @@ func (l *listeners) proxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.tunnel(c)
+}
+
+// refuseTunnel says no in the status line too: it is all of a refused CONNECT that most clients show.
+func (l *listeners) refuseTunnel(w http.ResponseWriter, host string, a answer) {
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		l.s.log.Error("refusing a CONNECT", "error", err)
+		return
+	}
+	defer c.Close()
+	resp := http.Response{
+		Status: strconv.Itoa(a.status) + " " + noSuchHost(host), StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), ContentLength: int64(len(a.body)), Close: true,
+	}
+	var b bytes.Buffer
+	resp.Write(&b)
+	c.Write(b.Bytes())
 }
 
 // tunnel hands a connection to the server of the simulated hosts: through TLS, or as it is for the clients that

@@ -242,6 +242,8 @@ func TestAnyOtherHostIsRefusedWithAClearMessage(t *testing.T) {
 			if err == nil {
 				resp.Body.Close()
 				t.Errorf("%s: answered %d", host, resp.StatusCode)
+			} else if !strings.Contains(err.Error(), "rekey sim: no such host in the simulated Azure: "+host) {
+				t.Errorf("%s: %v", host, err)
 			}
 		}
 		for _, call := range s.Requests() {
