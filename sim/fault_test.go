@@ -15,7 +15,7 @@ import (
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
-func arm(t *testing.T, s *Server, fs ...Fault) {
+func arrange(t *testing.T, s *Server, fs ...Fault) {
 	t.Helper()
 	if err := s.SetFaults(fs...); err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 	ways(t, func(t *testing.T, s *Server, p *probe, c *http.Client) {
 		t.Run("lost: handled, and the answer does not come", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Service: "keyvault", Operation: "SetSecret", Nth: 1, Do: DoLost})
+			arrange(t, s, Fault{Service: "keyvault", Operation: "SetSecret", Nth: 1, Do: DoLost})
 			_, _, err := put(c, "v")
 			wantCut(t, err, p, 1)
 			if got := s.Requests(); got[len(got)-1].Fault != "lost" || got[len(got)-1].Status != 200 {
@@ -49,7 +49,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("cut: not handled, and no answer", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Operation: "SetSecret", Nth: 1, Do: DoCut})
+			arrange(t, s, Fault{Operation: "SetSecret", Nth: 1, Do: DoCut})
 			_, _, err := put(c, "v")
 			wantCut(t, err, p, 0)
 			if got := s.Requests(); got[len(got)-1].Fault != "cut" || got[len(got)-1].Status != 0 {
@@ -60,7 +60,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 			p.handled.Store(0)
 			answered := make(chan bool)
 			defer s.OnAnswer(func(_, _ string, status int) { answered <- status == 200 })()
-			arm(t, s, Fault{Nth: 1, Do: DoLate, Delay: world.Duration(50 * time.Millisecond)})
+			arrange(t, s, Fault{Nth: 1, Do: DoLate, Delay: world.Duration(50 * time.Millisecond)})
 			if _, _, err := put(c, "v"); err == nil {
 				t.Error("the answer came")
 			}
@@ -70,7 +70,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("answer: status, headers and body instead", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoAnswer, Status: 503, Body: `{"a":1}`, Headers: map[string]string{"X-A": "b"}})
+			arrange(t, s, Fault{Nth: 1, Do: DoAnswer, Status: 503, Body: `{"a":1}`, Headers: map[string]string{"X-A": "b"}})
 			resp, body, err := put(c, "v")
 			if err != nil || resp.StatusCode != 503 || body != `{"a":1}` || resp.Header.Get("X-A") != "b" ||
 				!strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") || p.handled.Load() != 0 {
@@ -79,7 +79,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("throttle: the service's own 429, with Retry-After only if given", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoThrottle}, Fault{Nth: 2, Do: DoThrottle, RetryAfter: "7"})
+			arrange(t, s, Fault{Nth: 1, Do: DoThrottle}, Fault{Nth: 2, Do: DoThrottle, RetryAfter: "7"})
 			for _, want := range []string{"", "7"} {
 				resp, body, err := put(c, "v")
 				if err != nil || resp.StatusCode != 429 || resp.Header.Get("Retry-After") != want || !strings.Contains(body, "VaultRequestTypeLimitReached") {
@@ -92,7 +92,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("signin: a page that calls itself a success", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoSignIn})
+			arrange(t, s, Fault{Nth: 1, Do: DoSignIn})
 			resp, body, err := put(c, "v")
 			if err != nil || resp.StatusCode != 203 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") ||
 				!strings.Contains(body, "<title>Azure DevOps Services | Sign In</title>") || p.handled.Load() != 0 {
@@ -101,7 +101,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("truncate: handled, and half of the body comes", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoTruncate})
+			arrange(t, s, Fault{Nth: 1, Do: DoTruncate})
 			resp, body, err := put(c, "v")
 			if resp == nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("malform: handled, and a 200 with broken JSON comes", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoMalform})
+			arrange(t, s, Fault{Nth: 1, Do: DoMalform})
 			resp, body, err := put(c, "v")
 			if err != nil || resp.StatusCode != 200 || body != `{"value":[{"id":"` || p.handled.Load() != 1 {
 				t.Errorf("%v %q %v", resp, body, err)
@@ -120,7 +120,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		})
 		t.Run("delay: handled after a while", func(t *testing.T) {
 			p.handled.Store(0)
-			arm(t, s, Fault{Nth: 1, Do: DoDelay, Delay: world.Duration(time.Millisecond)})
+			arrange(t, s, Fault{Nth: 1, Do: DoDelay, Delay: world.Duration(time.Millisecond)})
 			if resp, _, err := put(c, "v"); err != nil || resp.StatusCode != 200 || p.handled.Load() != 1 {
 				t.Errorf("%v %v", resp, err)
 			}
@@ -128,7 +128,7 @@ func TestEachFaultDoesWhatItsNameSays(t *testing.T) {
 		t.Run("delay: not handled when the client has gone", func(t *testing.T) {
 			p.handled.Store(0)
 			s.ResetRequests()
-			arm(t, s, Fault{Nth: 1, Do: DoDelay, Delay: world.Duration(time.Hour)})
+			arrange(t, s, Fault{Nth: 1, Do: DoDelay, Delay: world.Duration(time.Hour)})
 			ctx, cancel := context.WithCancel(context.Background())
 			defer s.OnRequest(func(_, _ string, _ *http.Request) { cancel() })()
 			req, err := http.NewRequestWithContext(ctx, "PUT", probeURL, strings.NewReader("v"))
@@ -152,7 +152,7 @@ func TestACutLooksLikeAReset(t *testing.T) {
 	s, _ := newServer(t)
 	e := start(t, s, ListenConfig{})
 	for name, c := range map[string]*http.Client{"in memory": {Transport: s.Transport()}, "on a socket": client(t, e, false)} {
-		arm(t, s, Fault{Do: DoCut})
+		arrange(t, s, Fault{Do: DoCut})
 		if _, _, err := put(c, "v"); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%s: %v; want a reset", name, err)
 		}
@@ -180,7 +180,7 @@ func TestFaultsCountTheirOwnMatches(t *testing.T) {
 			for i := range c.faults {
 				c.faults[i].Do, c.faults[i].Status = DoAnswer, 500
 			}
-			arm(t, s, c.faults...)
+			arrange(t, s, c.faults...)
 			got := ""
 			for range 5 {
 				resp, _, err := put(&http.Client{Transport: s.Transport()}, "")
@@ -230,7 +230,7 @@ func TestAFaultThatMakesNoSenseIsRefused(t *testing.T) {
 
 func TestEveryServiceHasItsOwnThrottledBody(t *testing.T) {
 	s, _ := newServer(t)
-	arm(t, s, Fault{Do: DoThrottle, RetryAfter: "30s"})
+	arrange(t, s, Fault{Do: DoThrottle, RetryAfter: "30s"})
 	for u, want := range map[string]string{
 		"https://kv.vault.azure.net/secrets":             `"Throttled"`,
 		"https://dev.azure.com/contoso/_apis/projects":   "TF400733: ",
@@ -251,7 +251,7 @@ func TestInABubbleWaitsTakeNoRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := newServer(t)
 		c := &http.Client{Transport: s.Transport()}
-		arm(t, s, Fault{Nth: 1, Do: DoLate, Delay: world.Duration(2 * time.Hour)}, Fault{Nth: 2, Do: DoDelay, Delay: world.Duration(time.Hour)})
+		arrange(t, s, Fault{Nth: 1, Do: DoLate, Delay: world.Duration(2 * time.Hour)}, Fault{Nth: 2, Do: DoDelay, Delay: world.Duration(time.Hour)})
 		if _, _, err := put(c, "late"); err == nil {
 			t.Error("the answer came")
 		}
@@ -291,7 +291,7 @@ func TestInABubbleWaitsTakeNoRealTime(t *testing.T) {
 
 func TestATruncatedBodyInMemoryEndsUnexpectedly(t *testing.T) {
 	s, _ := newServer(t)
-	arm(t, s, Fault{Do: DoTruncate})
+	arrange(t, s, Fault{Do: DoTruncate})
 	if _, _, err := put(&http.Client{Transport: s.Transport()}, "v"); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v", err)
 	}
