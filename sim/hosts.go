@@ -8,14 +8,18 @@ import (
 
 	"github.com/rekeyhq/rekey/sim/arm"
 	"github.com/rekeyhq/rekey/sim/devops"
+	"github.com/rekeyhq/rekey/sim/entra"
 	"github.com/rekeyhq/rekey/sim/keyvault"
 	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
-// newServices makes the services that are built.
-func newServices(w *world.World) []wire.Service {
-	return []wire.Service{arm.New(w), devops.New(w), keyvault.New(w)}
+// newServices makes the services over one world.
+func newServices(w *world.World, directory *entra.Service) []wire.Service {
+	return []wire.Service{
+		directory, arm.New(w), devops.New(w), keyvault.New(w),
+		&identity{world: w, issuer: directory},
+	}
 }
 
 // hosts says which service answers for a host name. A name that starts with "*." stands for exactly one label
@@ -26,6 +30,8 @@ var hosts = map[string]string{
 	"login.microsoft.com":                 "entra",
 	"sts.windows.net":                     "entra",
 	"token.actions.githubusercontent.com": "entra",
+	"microsoft.com":                       "entra", // the device code page alone
+	"www.microsoft.com":                   "entra",
 
 	"*.vault.azure.net": "keyvault",
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rekeyhq/rekey/sim/entra"
 	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -39,6 +40,8 @@ type Server struct {
 	world    *world.World
 	services map[string]wire.Service
 
+	directory *entra.Service
+
 	mu        sync.Mutex
 	calls     []wire.Call
 	faults    []*armed
@@ -61,7 +64,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: cfg.Dir, log: cfg.Logger, world: world.New(cfg.State, cfg.Now), services: map[string]wire.Service{}}
-	for _, service := range newServices(s.world) {
+	s.directory = entra.New(s.world)
+	for _, service := range newServices(s.world, s.directory) {
 		s.services[service.Name()] = service
 	}
 	return s, nil
@@ -69,6 +73,10 @@ func New(cfg Config) (*Server, error) {
 
 // World is the world behind all services. Lock it before touching its state.
 func (s *Server) World() *world.World { return s.world }
+
+// Entra is the directory's service, for what a test does in it beside HTTP: approving a device code, minting an
+// assertion of the simulated GitHub.
+func (s *Server) Entra() *entra.Service { return s.directory }
 
 // Requests lists every request since the start or the last ResetRequests, in the order in which they were handled.
 func (s *Server) Requests() []wire.Call {
