@@ -1,0 +1,200 @@
+// Package app puts the program together: it turns a manifest into credentials with their issuers and stores.
+//
+// It decides nothing and talks to nobody: making things sends no request. What always holds: this is the only place
+// that knows every adapter, so a new kind of issuer is a folder and one entry in kinds.
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/azure/entra"
+	"github.com/rekeyhq/rekey/internal/azure/keyvault"
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// Config is what the program takes from the machine.
+type Config struct {
+	Manifest *manifest.Manifest
+	// Folder is the manifest's, which its paths are relative to.
+	Folder string
+	// Transport carries every request; nil is the network, through the proxy that the environment names.
+	Transport http.RoundTripper
+	// Getenv is os.Getenv unless set.
+	Getenv func(string) string
+}
+
+// App is a manifest brought to life.
+type App struct {
+	cfg      Config
+	client   *azhttp.Client
+	cloud    cloud.Configuration
+	cred     *azhttp.Credential
+	vaults   map[string]driver.Store // by host
+	accounts map[string]*entra.Account
+}
+
+// New makes an App. It reads the files that the identity names, and sends nothing.
+func New(cfg Config) (*App, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = os.Getenv
+	}
+	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport), vaults: map[string]driver.Store{}, accounts: map[string]*entra.Account{}}
+	switch cfg.Manifest.Cloud {
+	case "usgov":
+		a.cloud = cloud.AzureGovernment
+	case "china":
+		a.cloud = cloud.AzureChina
+	default:
+		a.cloud = cloud.AzurePublic
+	}
+	cred, err := entra.NewIdentity(cfg.Manifest.Identity, cfg.Manifest.Tenant, a.client, a.options(), entra.Environment{Getenv: cfg.Getenv, ReadFile: a.readFile})
+	if err != nil {
+		return nil, err
+	}
+	a.cred = cred
+	return a, nil
+}
+
+func (a *App) options() policy.ClientOptions { return a.client.Options(a.cloud) }
+
+func (a *App) readFile(path string) ([]byte, error) { return os.ReadFile(a.Path(path)) }
+
+// Path resolves a path of the manifest.
+func (a *App) Path(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.cfg.Folder, path)
+}
+
+// Manifest is the manifest.
+func (a *App) Manifest() *manifest.Manifest { return a.cfg.Manifest }
+
+// store makes the store of a vault once; credentials share it.
+func (a *App) store(name string) (driver.Store, error) {
+	v, ok := a.cfg.Manifest.Vault(name)
+	if !ok {
+		return nil, fmt.Errorf("no vault %q in the manifest", name)
+	}
+	if s, ok := a.vaults[v.Host]; ok {
+		return s, nil
+	}
+	s, err := keyvault.New(v.Host, a.cred, a.client.Renewing(a.options(), a.cred))
+	if err != nil {
+		return nil, err
+	}
+	a.vaults[v.Host] = s
+	return s, nil
+}
+
+// Account makes an account once.
+func (a *App) Account(name string) (*entra.Account, error) {
+	if acc, ok := a.accounts[name]; ok {
+		return acc, nil
+	}
+	m, ok := a.cfg.Manifest.Account(name)
+	if !ok {
+		return nil, fmt.Errorf("no account %q in the manifest%s", name, manifest.DidYouMean(name, a.AccountNames()))
+	}
+	cfg := entra.AccountConfig{Name: m.Name, Authority: a.cloud.ActiveDirectoryAuthorityHost + a.cfg.Manifest.Tenant, ClientID: m.ClientID, Username: m.Username}
+	if !strings.HasSuffix(a.cloud.ActiveDirectoryAuthorityHost, "/") {
+		cfg.Authority = a.cloud.ActiveDirectoryAuthorityHost + "/" + a.cfg.Manifest.Tenant
+	}
+	var err error
+	if cfg.Cache, err = a.secretRef(m.TokenCache); err != nil {
+		return nil, err
+	}
+	if cfg.Password, err = a.secretRef(m.Password); err != nil {
+		return nil, err
+	}
+	a.accounts[name] = entra.NewAccount(cfg, a.client)
+	return a.accounts[name], nil
+}
+
+func (a *App) secretRef(r *manifest.SecretRef) (*entra.SecretRef, error) {
+	if r == nil {
+		return nil, nil
+	}
+	s, err := a.store(r.Vault)
+	if err != nil {
+		return nil, err
+	}
+	return &entra.SecretRef{Store: s, Name: r.Secret}, nil
+}
+
+// AccountNames lists the manifest's accounts.
+func (a *App) AccountNames() []string {
+	var out []string
+	for _, x := range a.cfg.Manifest.Accounts {
+		out = append(out, x.Name)
+	}
+	return out
+}
+
+// Credentials makes the engine's credentials in the manifest's order: all, or those named.
+func (a *App) Credentials(names ...string) ([]engine.Credential, error) {
+	all := a.cfg.Manifest.Credentials
+	var known []string
+	for _, c := range all {
+		known = append(known, c.Name)
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, fmt.Errorf("no credential %q in the manifest%s", n, manifest.DidYouMean(n, known))
+		}
+	}
+	var out []engine.Credential
+	for _, c := range all {
+		if len(names) > 0 && !slices.Contains(names, c.Name) {
+			continue
+		}
+		ec, err := a.credential(c)
+		if err != nil {
+			return nil, fmt.Errorf("credential %s: %w", c.Name, err)
+		}
+		out = append(out, ec)
+	}
+	return out, nil
+}
+
+func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
+	store, err := a.store(c.Store.Vault)
+	if err != nil {
+		return engine.Credential{}, err
+	}
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.manifest().Name == c.Kind })
+	if i < 0 {
+		return engine.Credential{}, fmt.Errorf("no kind %q", c.Kind)
+	}
+	issued, err := kinds[i].make(a, c)
+	if err != nil {
+		return engine.Credential{}, err
+	}
+	var tags []string
+	for name := range c.Tags {
+		tags = append(tags, name)
+	}
+	slices.Sort(tags)
+	return engine.Credential{
+		Spec: rotation.Spec{
+			Name:    rotation.CredentialID(c.Name),
+			Target:  rotation.Target{Vault: store.Host(), Name: c.Store.Secret},
+			Enabled: c.Enabled, Order: issued.order,
+			Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, SweepWindow: a.cfg.Manifest.SweepWindow,
+			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
+		},
+		Issuer: issued.issuer, Store: store, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal,
+	}, nil
+}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"github.com/rekeyhq/rekey/internal/azure/devops"
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// kind is a kind of issuer: what a manifest can say of it, and how it is made.
+type kind struct {
+	manifest func() manifest.Kind
+	make     func(*App, manifest.Credential) (issued, error)
+}
+
+// issued is what a kind makes of a credential.
+type issued struct {
+	issuer driver.Issuer
+	order  rotation.Order
+	shape  string
+	adopt  rotation.Adoption
+	seal   *engine.Seal
+}
+
+// kinds are all kinds of issuers. A new one is its folder and its entry here.
+var kinds = []kind{
+	{devops.Kind, makePAT},
+}
+
+// Kinds are what a manifest can name.
+func Kinds() []manifest.Kind {
+	var out []manifest.Kind
+	for _, k := range kinds {
+		out = append(out, k.manifest())
+	}
+	return out
+}
+
+func makePAT(a *App, c manifest.Credential) (issued, error) {
+	s := *c.Settings.(*devops.Settings)
+	s.Probe = c.Check.Probe
+	account, err := a.Account(s.Account)
+	if err != nil {
+		return issued{}, err
+	}
+	i := devops.New(a.options(), account, s)
+	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape()}
+	if s.Adopt != nil {
+		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}
+	}
+	if seal := account.Seal(); seal != nil {
+		out.seal = &engine.Seal{Store: seal.Store, Name: seal.Name}
+	}
+	return out, nil
+}

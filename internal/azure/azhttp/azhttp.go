@@ -1,0 +1,97 @@
+// Package azhttp is the HTTP pipeline that all Azure adapters share: one transport, retries that never repeat a write
+// that may have been applied, one throttle budget per host, bounded answers, and vendor errors turned into
+// driver.Error.
+//
+// It is not a client of any service. What always holds: a write is sent again only if the service said that it was
+// not applied, or if it certainly did not leave; redirects are never followed, because a sign-in page that is
+// followed looks like success; an answer's body is bounded and never becomes part of an error.
+package azhttp
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// maxBody bounds every answer. The largest honest one is a page of 100 PATs or 25 secrets of 25 KB.
+const maxBody = 8 << 20
+
+// ErrTooLarge is returned while reading an answer that is longer than any honest one.
+var ErrTooLarge = errors.New("the answer is longer than any honest one")
+
+// Client is what everything here sends through.
+type Client struct {
+	rt   http.RoundTripper
+	gate *gate
+}
+
+// NewClient makes a client on a transport; nil means the network, through the proxy that the environment names.
+func NewClient(rt http.RoundTripper) *Client {
+	if rt == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = 32
+		t.MaxResponseHeaderBytes = 256 << 10
+		t.ResponseHeaderTimeout = 100 * time.Second // Azure DevOps may hold a request for 30 s before it answers
+		t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+		rt = t
+	}
+	return &Client{rt: rt, gate: newGate()}
+}
+
+// Do sends one request, follows no redirect and bounds the answer. It is azcore's and MSAL's transport.
+func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.rt.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
+	return resp, nil
+}
+
+// CloseIdleConnections is part of what MSAL asks of an HTTP client.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.rt.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// Options are the azcore options that every client is made with. azcore's own retry is switched off, because it
+// repeats a PUT; ours comes first.
+func (c *Client) Options(cloudConf cloud.Configuration) policy.ClientOptions {
+	return policy.ClientOptions{
+		Cloud:           cloudConf,
+		Transport:       c,
+		Retry:           policy.RetryOptions{MaxRetries: -1},
+		PerCallPolicies: []policy.Policy{&retry{}},
+		PerRetryPolicies: []policy.Policy{
+			c.gate,
+		},
+		Telemetry: policy.TelemetryOptions{ApplicationID: "rekey"},
+	}
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		var one [1]byte
+		if n, err := b.ReadCloser.Read(one[:]); n == 0 {
+			return 0, err
+		}
+		return 0, ErrTooLarge
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}

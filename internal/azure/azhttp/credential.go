@@ -1,0 +1,61 @@
+package azhttp
+
+import (
+	"context"
+	"regexp"
+	"sync/atomic"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/rekeyhq/rekey/internal/driver"
+)
+
+// renewClaims makes azidentity and MSAL pass over every cached token: it is what a resource asks for that wants a
+// newer one.
+const renewClaims = `{"access_token":{"nbf":{"essential":true}}}`
+
+// Credential signs Rekey itself in, and can be told that a token was refused although its date has not come.
+type Credential struct {
+	what  string
+	inner azcore.TokenCredential
+	stale atomic.Bool
+}
+
+// NewCredential wraps one of azidentity's credentials; what names it as the manifest does ("managedIdentity").
+func NewCredential(what string, inner azcore.TokenCredential) *Credential {
+	return &Credential{what: what, inner: inner}
+}
+
+// Invalidate makes the next token a new one.
+func (c *Credential) Invalidate() { c.stale.Store(true) }
+
+// GetToken implements azcore.TokenCredential.
+func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if c.stale.Swap(false) && o.Claims == "" {
+		o.Claims = renewClaims
+	}
+	t, err := c.inner.GetToken(ctx, o)
+	if err == nil {
+		return t, nil
+	}
+	// The inner error's text holds the service's whole answer.
+	e := &driver.Error{Kind: driver.Denied, Op: "sign Rekey in with identity " + c.what, Detail: "no token could be had",
+		Hint: "check the manifest's identity, and that this machine is where it works"}
+	if ctx.Err() != nil {
+		e.Kind, e.Detail, e.Hint = driver.Unavailable, "interrupted, or no answer in time", ""
+	}
+	if m := aadsts.FindString(err.Error()); m != "" {
+		e.Code = m
+		e.Hint = "look the code up at https://login.microsoftonline.com/error?code=" + m[len("AADSTS"):]
+	}
+	return azcore.AccessToken{}, e
+}
+
+var aadsts = regexp.MustCompile(`AADSTS\d+`)
+
+// Renewing are Options whose calls sign in once more after a 401.
+func (c *Client) Renewing(o policy.ClientOptions, cred *Credential) policy.ClientOptions {
+	o.PerCallPolicies = []policy.Policy{&retry{cred: cred}}
+	return o
+}

@@ -1,0 +1,140 @@
+// Package driver holds the ports between the engine and the services: Issuer, Store and Consumer, their contracts,
+// and the handful of kinds that a vendor's errors are turned into.
+//
+// It is not an adapter and imports none. What always holds: a port's method does one thing once; a write is never
+// repeated inside an adapter unless the service said that it was not applied; a lost answer to a write is Ambiguous,
+// and the engine observes before it does anything else.
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/secret"
+)
+
+// Issuer issues, probes and revokes one credential of the manifest: it is made for that credential's settings and
+// account. Issuers whose ListKey is the same see the same list, so one read serves them all.
+//
+// Every answer's date is the service's own clock (the Date header); zero if it sent none.
+type Issuer interface {
+	// ListKey names the account whose list List reads.
+	ListKey() string
+
+	// Quiet says whether List can be called without redeeming anything (a refresh token), as a plan must.
+	Quiet() bool
+
+	// List reads everything alive that the account can see, completely: a list that broke off half-way is an error.
+	// The order means nothing, no id appears twice, and what was issued a moment ago may still be missing.
+	List(ctx context.Context) (Listing, error)
+
+	// Issue makes a new credential named by the stamp. The value exists only in this answer. An Ambiguous error means
+	// that it may exist all the same, under that name.
+	Issue(ctx context.Context, req IssueRequest) (Issue, error)
+
+	// Check probes a value as its user would. An error means that the probe itself failed; a value that is refused is
+	// an answer.
+	Check(ctx context.Context, value secret.Value) (Checked, error)
+
+	// Extend moves a credential's date and keeps its value. Repeating it is harmless. Rejected: the issuer will not.
+	Extend(ctx context.Context, id string, until time.Time) (rotation.Issued, error)
+
+	// Revoke ends what the permit names. What is gone already is success. now is the time that the permit is judged by.
+	Revoke(ctx context.Context, permit rotation.Permit, now time.Time) error
+}
+
+// Listing is an issuer's complete list.
+type Listing struct {
+	Issued []rotation.Issued
+	Date   time.Time
+}
+
+// IssueRequest is what is asked of an issuer.
+type IssueRequest struct {
+	Stamp rotation.Stamp
+	Until time.Time
+}
+
+// Issue is a new credential.
+type Issue struct {
+	Issued rotation.Issued // To is what the issuer gave, which may be less than asked
+	Value  secret.Value
+	Date   time.Time
+}
+
+// Checked is the answer of a probe.
+type Checked struct {
+	rotation.Check
+	Date time.Time
+}
+
+// Store keeps values: one vault.
+type Store interface {
+	// Host names the vault ("kv-pat-prod.vault.azure.net").
+	Host() string
+
+	// List reads the current state of every secret, without values, completely. A secret missing from it may exist
+	// all the same.
+	List(ctx context.Context) (Index, error)
+
+	// Read reads the newest version by name, which is the only way to know it: lists lag and are not in order. A
+	// disabled version has no value. Absent means that it is not among the deleted either.
+	Read(ctx context.Context, name string) (Reading, error)
+
+	// Vacant is Read and Prove in one for a name that a list of this run lacks: it says whether the name never existed,
+	// was deleted, or is there after all, and for one that never existed it shows that the caller may write it.
+	Vacant(ctx context.Context, name string) (Reading, error)
+
+	// Tags reads the tags of every version, in no order, completely.
+	Tags(ctx context.Context, name string) ([]map[string]string, error)
+
+	// Prove shows that the caller may write, by an unchanged update of the given version. It changes nothing but the
+	// store's own "updated".
+	Prove(ctx context.Context, name, version string) error
+
+	// Put commits a value with its tags as the newest version. It is not idempotent: each accepted Put is a version.
+	// An Ambiguous error means that it may be there, or come later.
+	Put(ctx context.Context, put Put) (Reading, error)
+
+	// Amend replaces the tags and the expiry of one version. Repeating it is harmless.
+	Amend(ctx context.Context, name, version string, tags map[string]string, expires time.Time) error
+}
+
+// Index is a store's list: secrets by lower-case name.
+type Index struct {
+	Secrets map[string]rotation.Secret
+	Date    time.Time
+}
+
+// Reading is one secret, read by name.
+type Reading struct {
+	Secret rotation.Secret
+	Value  secret.Value
+	Date   time.Time
+}
+
+// Put is what to commit.
+type Put struct {
+	Name        string
+	Value       secret.Value
+	Tags        map[string]string
+	ContentType string
+	Expires     time.Time
+}
+
+// Consumer uses the credential and must be told of a new publication.
+type Consumer interface {
+	// ID names it in the manifest, the ledger and messages.
+	ID() string
+
+	// Preflight says whether it exists and may be told, without changing it.
+	Preflight(ctx context.Context) error
+
+	// State says which publication it holds and whether it works with it.
+	State(ctx context.Context) (rotation.ConsumerState, error)
+
+	// Tell hands it the value, which was read freshly from the store, and marks it with the publication. Repeating it
+	// with the same publication is harmless.
+	Tell(ctx context.Context, publication rotation.Publication, value secret.Value) error
+}

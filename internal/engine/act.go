@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// act carries out one action. An error ends the credential's run; what can be mended by looking again is not one.
+func (p *pass) act(ctx context.Context, d rotation.Decision) error {
+	switch a := d.Action.(type) {
+	case rotation.Issue:
+		return p.replace(ctx, d, a)
+	case rotation.Revoke:
+		return p.revoke(ctx, a)
+	case rotation.Extend:
+		return p.extend(ctx, d, a)
+	case rotation.Amend:
+		return p.amend(ctx, d, a)
+	case rotation.Tell:
+		return p.tell(ctx, d, a)
+	}
+	return fmt.Errorf("unknown action %T", d.Action)
+}
+
+// effect records the intent, does it, and records how it ended.
+func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
+	e.Credential, e.Phase, e.Time = string(p.c.Spec.Name), ledger.Intended, p.now()
+	if _, err := p.record(e); err != nil {
+		return err
+	}
+	err := do(&e)
+	e.Time, e.Phase = p.now(), ledger.Done
+	if err != nil {
+		e.Phase, e.Error = ledger.Failed, err.Error()
+		var de *driver.Error
+		if errors.As(err, &de) {
+			e.Code = de.Code
+		}
+		if !driver.NotApplied(err) {
+			e.Phase = ledger.Unknown
+		}
+	}
+	e, rerr := p.record(e)
+	if e.Phase != ledger.Failed {
+		p.effects = append(p.effects, e)
+	}
+	// The effect's own error says more than a ledger that failed after it.
+	if err != nil {
+		return err
+	}
+	return rerr
+}
+
+func (p *pass) revoke(ctx context.Context, a rotation.Revoke) error {
+	permit := a.Permit
+	e := ledger.Entry{Effect: "revoke", Target: permit.Name(), IssuerID: permit.IssuerID(), Reason: permit.Reason()}
+	err := p.effect(e, func(*ledger.Entry) error { return p.c.Issuer.Revoke(ctx, permit, p.now()) })
+	if err != nil {
+		if driver.KindOf(err) == driver.Ambiguous && p.tries < maxTries {
+			p.tries++
+			p.again()
+			return nil
+		}
+		return err
+	}
+	p.forget(permit.IssuerID())
+	if a := p.obs.Attempt; a != nil && !a.PutSent && (a.IssuerID == permit.IssuerID() || a.IssuerID == "") {
+		p.obs.Attempt = nil
+	}
+	return nil
+}
+
+// forget takes a revoked credential out of what was observed, and of the account's shared list.
+func (p *pass) forget(id string) {
+	gone := func(i rotation.Issued) bool { return i.ID == id }
+	p.obs.Issued.Value = slices.DeleteFunc(p.obs.Issued.Value, gone)
+	l := p.lists.of(p.c.Issuer.ListKey())
+	l.mu.Lock()
+	l.Issued = slices.DeleteFunc(slices.Clone(l.Issued), gone)
+	l.mu.Unlock()
+}
+
+// learn adds a new credential to them.
+func (p *pass) learn(i rotation.Issued) {
+	if p.obs.Issued.Known {
+		p.obs.Issued.Value = append(p.obs.Issued.Value, i)
+	}
+	l := p.lists.of(p.c.Issuer.ListKey())
+	l.mu.Lock()
+	l.Issued = append(slices.Clone(l.Issued), i)
+	l.mu.Unlock()
+}
+
+func (p *pass) extend(ctx context.Context, d rotation.Decision, a rotation.Extend) error {
+	p.obs.Attempt = &rotation.Attempt{Extended: true}
+	var moved rotation.Issued
+	e := ledger.Entry{Effect: "extend", Target: p.c.Spec.Target.String(), IssuerID: a.IssuerID, Reason: d.Why, Expires: a.Until}
+	err := p.effect(e, func(e *ledger.Entry) error {
+		var err error
+		moved, err = p.c.Issuer.Extend(ctx, a.IssuerID, a.Until)
+		e.Expires = moved.To
+		return err
+	})
+	switch driver.KindOf(err) {
+	case 0:
+		if err != nil {
+			return err
+		}
+	case driver.Rejected, driver.Conflict, driver.Missing:
+		p.cfg.Log.Debug("not extended, so it is replaced", "credential", p.c.Spec.Name, "error", err)
+		return nil // Decide replaces what this run could not extend
+	case driver.Ambiguous:
+		p.again() // the issuer's list says whether the date moved
+		return nil
+	default:
+		return err
+	}
+	r, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag])
+	if err != nil {
+		return err
+	}
+	r.Expires = moved.To
+	return p.writeRecord(ctx, "the issuer moved the date", r)
+}
+
+func (p *pass) amend(ctx context.Context, d rotation.Decision, a rotation.Amend) error {
+	r := a.Record
+	if a.Adopt {
+		r.Generation = rotation.NewGeneration(a.Born, p.random())
+		r.Publication = rotation.NewPublication(p.now(), p.random())
+		r.RevokeAfter = p.now()
+	}
+	return p.writeRecord(ctx, d.Why, r)
+}
+
+// writeRecord puts a record onto the newest version without changing its value.
+func (p *pass) writeRecord(ctx context.Context, why string, r rotation.Record) error {
+	tag, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	s := p.obs.Secret.Value
+	tags := p.tags()
+	tags[rotation.RecordTag] = tag
+	e := ledger.Entry{Effect: "amend", Target: p.c.Spec.Target.String(), Reason: why, Version: s.Version,
+		Generation: string(r.Generation), Publication: string(r.Publication), IssuerID: r.IssuerID, Expires: r.Expires}
+	err = p.effect(e, func(*ledger.Entry) error {
+		return p.c.Store.Amend(ctx, p.c.Spec.Target.Name, s.Version, tags, r.Expires)
+	})
+	if driver.KindOf(err) == driver.Ambiguous && p.tries < maxTries {
+		p.tries++
+		p.again()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Tags = tags
+	p.obs.Secret = rotation.Known(s)
+	for i := range p.obs.Issued.Value {
+		if p.obs.Issued.Value[i].ID == r.IssuerID {
+			p.obs.Issued.Value[i].To = r.Expires
+		}
+	}
+	return nil
+}
+
+func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) error {
+	i := slices.IndexFunc(p.c.Consumers, func(c driver.Consumer) bool { return c.ID() == a.Consumer })
+	if i < 0 {
+		return fmt.Errorf("no consumer %s", a.Consumer)
+	}
+	// From a fresh read of the store, never from memory: another run may have published since.
+	if err := p.readSecret(ctx, false); err != nil {
+		return err
+	}
+	r, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag])
+	if err != nil {
+		p.again()
+		return nil
+	}
+	e := ledger.Entry{Effect: "tell", Target: a.Consumer, Reason: d.Why, Publication: string(r.Publication), Generation: string(r.Generation)}
+	err = p.effect(e, func(*ledger.Entry) error { return p.c.Consumers[i].Tell(ctx, r.Publication, p.value) })
+	if err != nil && driver.KindOf(err) != driver.Ambiguous {
+		return err
+	}
+	p.obs.Consumers = nil
+	if err != nil {
+		if p.tries++; p.tries > maxTries {
+			return err
+		}
+	}
+	return nil
+}
+
+// age is how long ago a wall-clock time was.
+func (p *pass) age(t time.Time) time.Duration { return p.wall().Sub(t) }

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// converge takes one credential as far as this run can.
+func (e *Engine) converge(ctx context.Context, p *pass) Result {
+	var d rotation.Decision
+	for range maxSteps {
+		d = rotation.Decide(p.c.Spec, p.obs, p.now())
+		switch d.Kind {
+		case rotation.Look:
+			p.look(ctx, d.Need, true)
+		case rotation.Act:
+			if err := p.act(ctx, d); err != nil {
+				return p.ended(d, err)
+			}
+		case rotation.Wait:
+			if !p.sleep(ctx, d) {
+				return p.waiting(d)
+			}
+			p.again()
+		default:
+			return p.result(d, nil)
+		}
+		if ctx.Err() != nil {
+			return p.result(d, fmt.Errorf("interrupted: %w", ctx.Err()))
+		}
+	}
+	return p.result(d, fmt.Errorf("gave up after %d steps without coming to an end; the last one was: %s", maxSteps, d.Why))
+}
+
+// plan takes one credential as far as reading goes.
+func (e *Engine) plan(ctx context.Context, p *pass) Result {
+	for range maxSteps {
+		d := rotation.Decide(p.c.Spec, p.obs, p.now())
+		if d.Kind == rotation.Look && (d.Need == rotation.NeedDirect || d.Need == rotation.NeedIssued && d.Open && p.c.Issuer.Quiet()) {
+			p.look(ctx, d.Need, false)
+			continue
+		}
+		d, assumed := rotation.Forecast(p.c.Spec, p.obs, p.now())
+		r := p.waiting(d)
+		if d.Kind != rotation.Wait {
+			r.Err = nil
+		}
+		r.Assumed = assumed
+		return r
+	}
+	return p.result(rotation.Decision{}, errors.New("the plan does not come to an end"))
+}
+
+// sleep waits for a decision's time if that is near, and says whether it did.
+func (p *pass) sleep(ctx context.Context, d rotation.Decision) bool {
+	if d.Code == "unknown" && !transient(p.lastErr) {
+		return false // waiting does not help against a refusal
+	}
+	wait := d.Until.Sub(p.now()) + time.Second // dates are whole seconds
+	if p.slept+wait > p.cfg.MaxWait {
+		return false
+	}
+	p.slept += wait
+	p.cfg.Log.Debug("waiting", "credential", p.c.Spec.Name, "until", d.Until, "why", d.Why)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// waiting is the result of a Wait that outlasts the run. Waiting on the unknown is a failure of the run.
+func (p *pass) waiting(d rotation.Decision) Result {
+	if d.Code == "unknown" && p.lastErr != nil {
+		return p.result(d, p.lastErr)
+	}
+	return p.result(d, nil)
+}
+
+func transient(err error) bool {
+	switch driver.KindOf(err) {
+	case driver.Unavailable, driver.Throttled, driver.Ambiguous:
+		return true
+	}
+	return false
+}
+
+// ended is the result of an act that failed. What only a person can mend is a Hold.
+func (p *pass) ended(d rotation.Decision, err error) Result {
+	var e *driver.Error
+	if errors.As(err, &e) && e.Person {
+		return p.result(rotation.Decision{Kind: rotation.Hold, Code: "person", Why: e.Error(), Do: e.Hint, Notes: d.Notes}, nil)
+	}
+	return p.result(d, err)
+}

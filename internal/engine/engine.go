@@ -1,0 +1,243 @@
+// Package engine carries out what rotation.Decide decides: it observes, asks, acts, and observes again, one step at a
+// time for each credential and many credentials at once.
+//
+// It decides nothing about a credential's life itself, and knows no service: it sees drivers. What always holds: every
+// effect is in the ledger before it is attempted and again when its end is known; a secret's value lives in one stack
+// frame here and is wiped; a value is published only if its last check is at most a minute old and its issue at most
+// ten, by the wall clock.
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// Credential is one credential with everything that it is worked with.
+type Credential struct {
+	Spec        rotation.Spec
+	Issuer      driver.Issuer
+	Store       driver.Store
+	Consumers   []driver.Consumer
+	Tags        map[string]string // the manifest's own
+	ContentType string
+	// Seal is where the account's token lies; nil if there is none. A token that was not used for a day is used, and
+	// so sealed again, because it would die of disuse.
+	Seal *Seal
+}
+
+// Seal is a secret that holds an account's token.
+type Seal struct {
+	Store driver.Store
+	Name  string
+}
+
+// Config is what an Engine needs.
+type Config struct {
+	Ledger ledger.Log
+	// Report hears every ledger entry, for progress; nil for nobody.
+	Report func(ledger.Entry)
+	Log    *slog.Logger
+	// MaxWait bounds the sleeping of one run; what takes longer ends the run with a time.
+	MaxWait time.Duration
+	// Interval is how often a run comes; 0 if not known.
+	Interval time.Duration
+	// Parallel is how many credentials are worked on at once; 0 means 16.
+	Parallel int
+	// Now is the wall clock, time.Now unless set. It only measures how long ago something was.
+	Now func() time.Time
+	// Random fills in ids; crypto/rand unless set.
+	Random func(b []byte)
+}
+
+// Engine runs credentials.
+type Engine struct {
+	cfg   Config
+	run   string
+	seqMu sync.Mutex
+	seq   int
+	lists lists
+}
+
+// New makes an engine for one run.
+func New(cfg Config) *Engine {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = func(b []byte) { _, _ = rand.Read(b) }
+	}
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = 16
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{cfg: cfg, lists: lists{byKey: map[string]*list{}}}
+	e.run = string(rotation.NewGeneration(cfg.Now(), e.random()))
+	return e
+}
+
+// RunID names the run in the ledger.
+func (e *Engine) RunID() string { return e.run }
+
+func (e *Engine) random() (b [5]byte) {
+	e.cfg.Random(b[:])
+	return b
+}
+
+// wall is the wall clock without Go's monotonic reading, which stands still while a machine sleeps.
+func (e *Engine) wall() time.Time { return e.cfg.Now().Round(0) }
+
+// Result is how a credential ended.
+type Result struct {
+	Name     rotation.CredentialID
+	Target   rotation.Target
+	Decision rotation.Decision // the last one
+	Assumed  []string          // what a plan assumed
+	Effects  []ledger.Entry    // with phase done or unknown
+	Err      error
+	Secret   rotation.Fact[rotation.Secret]
+}
+
+// Run converges all credentials as far as this run can, and returns their results in order.
+func (e *Engine) Run(ctx context.Context, creds []Credential) []Result {
+	return e.each(ctx, creds, e.converge)
+}
+
+// Plan says for each credential what a run would do, without writing anything or redeeming any token.
+func (e *Engine) Plan(ctx context.Context, creds []Credential) []Result {
+	return e.each(ctx, creds, e.plan)
+}
+
+func (e *Engine) each(ctx context.Context, creds []Credential, one func(context.Context, *pass) Result) []Result {
+	index := e.readIndex(ctx, creds)
+	results := make([]Result, len(creds))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(e.cfg.Parallel, len(creds)) {
+		wg.Go(func() {
+			for i := range next {
+				results[i] = one(ctx, e.newPass(creds[i], index))
+			}
+		})
+	}
+	for i := range creds {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return results
+}
+
+// index is the bulk read of all vaults.
+type index map[string]indexed
+
+type indexed struct {
+	driver.Index
+	err error
+	at  time.Time
+}
+
+// readIndex lists every vault once. A credential that a person named is read directly, so its vault need not be.
+func (e *Engine) readIndex(ctx context.Context, creds []Credential) index {
+	stores := map[string]driver.Store{}
+	for _, c := range creds {
+		if c.Spec.Enabled && c.Spec.Command == rotation.Converge {
+			stores[c.Store.Host()] = c.Store
+			if c.Seal != nil {
+				stores[c.Seal.Store.Host()] = c.Seal.Store
+			}
+		}
+	}
+	out := index{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, e.cfg.Parallel)
+	for host, s := range stores {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			at := e.wall()
+			list, err := s.List(ctx)
+			mu.Lock()
+			out[host] = indexed{list, err, at}
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// list is one account's list, shared by its credentials.
+type list struct {
+	mu   sync.Mutex
+	at   time.Time
+	have bool
+	driver.Listing
+}
+
+type lists struct {
+	mu    sync.Mutex
+	byKey map[string]*list
+}
+
+// listAge is how long one read of an account's list serves other credentials.
+const listAge = time.Minute
+
+func (l *lists) of(key string) *list {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byKey[key] == nil {
+		l.byKey[key] = &list{}
+	}
+	return l.byKey[key]
+}
+
+// stale makes the next look at an account's list a fresh one.
+func (l *lists) stale(key string) {
+	of := l.of(key)
+	of.mu.Lock()
+	of.have = false
+	of.mu.Unlock()
+}
+
+// readList returns the account's list, read after notBefore, and when.
+func (e *Engine) readList(ctx context.Context, i driver.Issuer, notBefore time.Time) (driver.Listing, time.Time, error) {
+	l := e.lists.of(i.ListKey())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := e.wall()
+	if l.have && at.Sub(l.at) < listAge && !l.at.Before(notBefore) {
+		return l.Listing, l.at, nil
+	}
+	listing, err := i.List(ctx)
+	if err != nil {
+		return driver.Listing{}, at, err
+	}
+	l.Listing, l.at, l.have = listing, at, true
+	return listing, at, nil
+}
+
+// record writes a ledger entry. An error means that the effect must not happen.
+func (e *Engine) record(entry ledger.Entry) (ledger.Entry, error) {
+	e.seqMu.Lock()
+	defer e.seqMu.Unlock()
+	e.seq++
+	entry.Run, entry.Seq = e.run, e.seq
+	if err := e.cfg.Ledger.Append(entry); err != nil {
+		return entry, &driver.Error{Kind: driver.Unavailable, Op: fmt.Sprintf("record the intent to %s", entry.Effect), Detail: err.Error(),
+			Hint: "nothing is done that cannot be recorded: make the ledger's folder writable"}
+	}
+	if e.cfg.Report != nil {
+		e.cfg.Report(entry)
+	}
+	return entry, nil
+}

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/secret"
+)
+
+const (
+	// maxSteps bounds the steps of one credential in one run: a loop that does not settle is a bug, and must not
+	// become a flood of calls.
+	maxSteps = 100
+	// maxTries bounds how many generations one run issues for one credential when answers are lost.
+	maxTries = 3
+)
+
+// pass is the work on one credential in one run.
+type pass struct {
+	*Engine
+	c   Credential
+	obs rotation.Observation
+
+	// date is the last clock that a service told, and dateAt the wall clock when it did.
+	date, dateAt time.Time
+	value        secret.Value // of the newest version, from the last direct read
+	listed       bool         // the vault's list was read and does not have the secret
+	mayWrite     bool         // shown by Vacant
+	tries        int
+	issueAsked   time.Time // wall clock when the last issue was asked for
+	checked      time.Time // wall clock when the last check of a new value was asked for
+	checkedDate  time.Time // the issuer's clock in its answer
+	lastErr      error     // why the last look failed
+	failure      error     // why the last replacement failed
+	effects      []ledger.Entry
+	slept        time.Duration
+}
+
+func (e *Engine) newPass(c Credential, index index) *pass {
+	p := &pass{Engine: e, c: c}
+	in, ok := index[c.Store.Host()]
+	if ok && c.Spec.Command == rotation.Converge && c.Spec.Enabled {
+		p.fromIndex(in)
+	}
+	p.c.Spec.Census = p.c.Spec.Census || p.census(index)
+	return p
+}
+
+func (p *pass) fromIndex(in indexed) {
+	if in.err != nil {
+		p.lastErr = in.err
+		p.obs.Secret = failed[rotation.Secret](in.err, p.wall())
+		return
+	}
+	p.clock(in.Date, in.at)
+	p.obs.StoreDate = in.Date
+	if s, ok := in.Secrets[strings.ToLower(p.c.Spec.Target.Name)]; ok {
+		p.obs.Secret = rotation.Known(s)
+	} else {
+		p.listed = true
+	}
+}
+
+// census says whether this run asks the credential's account although nothing may be due.
+func (p *pass) census(index index) bool {
+	if p.date.IsZero() {
+		return false
+	}
+	if s := p.c.Seal; s != nil {
+		if in, ok := index[s.Store.Host()]; ok && in.err == nil {
+			if sealed, ok := in.Secrets[strings.ToLower(s.Name)]; ok && p.date.Sub(sealed.Created) > 24*time.Hour {
+				return true
+			}
+		}
+	}
+	h := fnv.New32a()
+	h.Write([]byte(p.c.Issuer.ListKey()))
+	return rotation.CensusDue(h.Sum32(), p.date, p.cfg.Interval)
+}
+
+// clock takes a service's date, heard at a wall-clock time.
+func (p *pass) clock(date, at time.Time) {
+	if !date.IsZero() {
+		p.date, p.dateAt = date, at
+	}
+}
+
+// now is the pass's time: what the services said, plus what has passed since.
+func (p *pass) now() time.Time {
+	if p.date.IsZero() {
+		return p.wall().UTC()
+	}
+	return p.date.Add(p.wall().Sub(p.dateAt))
+}
+
+// failed makes an unknown fact of an error.
+func failed[T any](err error, now time.Time) rotation.Fact[T] {
+	f := rotation.Fact[T]{Failed: err.Error()}
+	var e *driver.Error
+	if errors.As(err, &e) {
+		if e.Person {
+			f.Person = e.Hint
+		}
+		if e.RetryAfter > 0 {
+			f.Retry = now.Add(e.RetryAfter)
+		}
+	}
+	return f
+}
+
+// look observes one thing more.
+func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
+	var err error
+	switch need {
+	case rotation.NeedDirect:
+		err = p.readSecret(ctx, act)
+	case rotation.NeedIssued:
+		err = p.readIssued(ctx)
+	case rotation.NeedVersions:
+		err = p.readVersions(ctx)
+	case rotation.NeedCheck:
+		err = p.checkCurrent(ctx)
+	case rotation.NeedConsumers:
+		p.readConsumers(ctx)
+	}
+	if err != nil {
+		p.lastErr = err
+	}
+}
+
+func (p *pass) readSecret(ctx context.Context, act bool) error {
+	name, at := p.c.Spec.Target.Name, p.wall()
+	var r driver.Reading
+	var err error
+	if act && p.listed && p.obs.Attempt == nil {
+		r, err = p.c.Store.Vacant(ctx, name)
+		p.mayWrite = err == nil && r.Secret.State == rotation.Absent
+		p.listed = false
+	} else {
+		r, err = p.c.Store.Read(ctx, name)
+	}
+	p.obs.Direct = true
+	if err != nil {
+		p.obs.Secret = failed[rotation.Secret](err, p.now())
+		return err
+	}
+	p.took(r, at)
+	return nil
+}
+
+// took makes a direct read the pass's observation of the secret.
+func (p *pass) took(r driver.Reading, at time.Time) {
+	p.value.Wipe()
+	p.value = r.Value
+	p.obs.Direct, p.obs.Secret, p.obs.StoreDate = true, rotation.Known(r.Secret), r.Date
+	if p.obs.IssuerDate.IsZero() {
+		p.clock(r.Date, at)
+	}
+	p.obs.Check = rotation.Fact[rotation.Check]{}
+	if a := p.obs.Attempt; a != nil && a.PutSent {
+		if rec, err := rotation.ParseRecord(r.Secret.Tags[rotation.RecordTag]); err == nil && rec.Generation == a.Generation {
+			// The publication whose answer was lost is there.
+			p.committed()
+		}
+	}
+}
+
+// committed ends what this run set out to replace.
+func (p *pass) committed() {
+	p.obs.Attempt = nil
+	p.c.Spec.Command = rotation.Converge
+	p.obs.Consumers = nil
+	// What was listed before does not have the new credential.
+	p.obs.Issued = rotation.Fact[[]rotation.Issued]{}
+	p.obs.Versions = rotation.Fact[[]rotation.Record]{}
+	p.lists.stale(p.c.Issuer.ListKey())
+}
+
+func (p *pass) readIssued(ctx context.Context) error {
+	notBefore := time.Time{}
+	if p.obs.Attempt != nil {
+		notBefore = p.issueAsked
+	}
+	l, at, err := p.readList(ctx, p.c.Issuer, notBefore)
+	if err != nil {
+		p.obs.Issued = failed[[]rotation.Issued](err, p.now())
+		return err
+	}
+	// A copy: what this pass issues and revokes is added to it and taken out of it.
+	p.obs.Issued = rotation.Known(append([]rotation.Issued(nil), l.Issued...))
+	if !l.Date.IsZero() {
+		p.obs.IssuerDate = l.Date.Add(p.wall().Sub(at))
+		p.clock(l.Date, at)
+	}
+	// The store's date was heard earlier; both are compared as of now.
+	return nil
+}
+
+func (p *pass) readVersions(ctx context.Context) error {
+	if s := p.obs.Secret; s.Known && s.Value.State == rotation.Absent {
+		p.obs.Versions = rotation.Known([]rotation.Record(nil))
+		return nil
+	}
+	all, err := p.c.Store.Tags(ctx, p.c.Spec.Target.Name)
+	if err != nil {
+		p.obs.Versions = failed[[]rotation.Record](err, p.now())
+		return err
+	}
+	var records []rotation.Record
+	for _, tags := range all {
+		tag, ok := tags[rotation.RecordTag]
+		if !ok {
+			continue
+		}
+		r, err := rotation.ParseRecord(tag)
+		if err != nil {
+			// It may name a generation that somebody uses, so nothing can be proved.
+			p.obs.Versions = rotation.Fact[[]rotation.Record]{Failed: "an older version: " + err.Error(),
+				Person: "restore the tag of that version, or purge the secret and let a new one be issued"}
+			return err
+		}
+		records = append(records, r)
+	}
+	p.obs.Versions = rotation.Known(records)
+	return nil
+}
+
+func (p *pass) checkCurrent(ctx context.Context) error {
+	checked, err := p.c.Issuer.Check(ctx, p.value)
+	if err != nil {
+		p.obs.Check = failed[rotation.Check](err, p.now())
+		return err
+	}
+	p.obs.Check = rotation.Known(checked.Check)
+	return nil
+}
+
+func (p *pass) readConsumers(ctx context.Context) {
+	p.obs.Consumers = nil
+	for _, c := range p.c.Consumers {
+		s, err := c.State(ctx)
+		if err != nil {
+			p.lastErr = err
+			p.obs.Consumers = append(p.obs.Consumers, failed[rotation.ConsumerState](err, p.now()))
+			continue
+		}
+		p.obs.Consumers = append(p.obs.Consumers, rotation.Known(s))
+	}
+}
+
+// again throws away what was observed, but not what this run knows of itself.
+func (p *pass) again() {
+	p.obs = rotation.Observation{Attempt: p.obs.Attempt}
+}
+
+// tags are the newest version's, with the manifest's over them and without the record.
+func (p *pass) tags() map[string]string {
+	out := maps.Clone(p.obs.Secret.Value.Tags)
+	if out == nil {
+		out = map[string]string{}
+	}
+	delete(out, rotation.RecordTag)
+	maps.Copy(out, p.c.Tags)
+	return out
+}
+
+func (p *pass) result(d rotation.Decision, err error) Result {
+	p.value.Wipe()
+	return Result{Name: p.c.Spec.Name, Target: p.c.Spec.Target, Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret}
+}

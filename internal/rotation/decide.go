@@ -1,0 +1,529 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// maxSkew is how far the issuer's and the store's clocks may be apart when something irreversible is done.
+const maxSkew = 5 * time.Minute
+
+// retryAfter is when an unknown fact is looked at again if nobody said better.
+const retryAfter = time.Minute
+
+// Decide says what is to be done next about one credential. now is one value for the pass: the issuer's date if the
+// issuer was asked, else the store's.
+//
+// The order of the checks is the policy; read it from top to bottom.
+func Decide(spec Spec, obs Observation, now time.Time) Decision {
+	d := decider{spec: spec, obs: obs, now: now}
+	out := d.decide()
+	out.Notes = append(out.Notes, d.notes...)
+	return out
+}
+
+type decider struct {
+	spec  Spec
+	obs   Observation
+	now   time.Time
+	notes []Note
+
+	record     Record
+	haveRecord bool
+}
+
+func (d *decider) decide() Decision {
+	if !d.spec.Enabled && d.spec.Command != Retire {
+		return Decision{Kind: Done, Code: "disabled", Why: "disabled in the manifest"}
+	}
+	if dec, own := d.own(); own {
+		return dec
+	}
+	if !d.obs.Secret.Known {
+		if !d.obs.Direct && d.obs.Secret.Failed == "" {
+			return look(NeedDirect, "the secret was not looked at yet")
+		}
+		return unknown(d, "the secret", d.obs.Secret)
+	}
+	if !d.obs.Direct {
+		if dec, ok := d.quiet(); ok {
+			return dec
+		}
+		return look(NeedDirect, "the lists do not show that there is nothing to do")
+	}
+	if hold, bad := d.unusable(); bad {
+		return hold
+	}
+	if d.spec.Command == Retire {
+		return d.retire()
+	}
+	return d.converge()
+}
+
+// own ends a generation that this run issued and did not publish. It comes before everything else, because nobody
+// else can know of it, and even where a Hold follows.
+func (d *decider) own() (Decision, bool) {
+	a := d.obs.Attempt
+	if a == nil || a.Generation == "" {
+		return Decision{}, false
+	}
+	if a.PutSent {
+		// Its answer was lost, so it may yet be committed: it is left to the sweep. Issuing another one right away
+		// would be safe, but the likely end is that the PUT shows up.
+		until := a.PutAt.Add(retryAfter)
+		if !d.obs.Direct {
+			return look(NeedDirect, "whether the publication whose answer was lost was committed"), true
+		}
+		if !d.now.Before(until) {
+			return Decision{}, false
+		}
+		return Decision{Kind: Wait, Code: "put-unknown", Until: until,
+			Why: "the answer to the publication was lost and it is not there yet; it is not repeated, but looked for again"}, true
+	}
+	const reason = "this run issued it and did not publish it"
+	if a.IssuerID != "" {
+		return d.revoke(Issued{ID: a.IssuerID, Name: Stamp{d.spec.Name, d.spec.Target.Hash(), a.Generation}.String()}, reason), true
+	}
+	if dec, missing := need(d, "what became of the issue whose answer was lost", NeedIssued, d.obs.Issued); missing {
+		return dec, true
+	}
+	for _, i := range d.obs.Issued.Value {
+		if s, ok := ParseStamp(i.Name); ok && s.Generation == a.Generation && d.forUs(s) {
+			return d.revoke(i, reason), true
+		}
+	}
+	return Decision{}, false
+}
+
+// quiet says whether lists alone (the vault's, and the issuer's where it was asked) show that nothing is to be done
+// now. A list can conclude nothing else.
+func (d *decider) quiet() (Decision, bool) {
+	s := d.obs.Secret.Value
+	if s.State != Present || !s.Enabled || d.spec.Command != Converge || d.spec.Verify || d.obs.Attempt != nil {
+		return Decision{}, false
+	}
+	r, err := ParseRecord(s.Tags[RecordTag])
+	if err != nil || r.Shape != d.spec.Shape || d.freeTags(s.Tags) < 0 {
+		return Decision{}, false
+	}
+	if !d.now.Before(d.spec.DueAt(r)) || !d.spec.OverlapFits(r.Life()) {
+		return Decision{}, false
+	}
+	d.record, d.haveRecord = r, true
+	open := d.spec.MayHaveSuperseded(r, s.Created, d.now)
+	if open && len(d.spec.Consumers) > 0 {
+		return Decision{}, false
+	}
+	revokeAt := d.spec.RevokeAt(r, s.Created)
+	inOverlap := d.now.Before(revokeAt) && r.Predecessor != ""
+	if open || d.spec.Census {
+		if dec, missing := need(d, "the issuer's list", NeedIssued, d.obs.Issued); missing {
+			dec.Open = r.Predecessor != "" && !inOverlap && d.now.Before(r.PredecessorExpires)
+			return dec, true
+		}
+		seen := false
+		for _, i := range d.obs.Issued.Value {
+			st, stamped := ParseStamp(i.Name)
+			switch {
+			case i.ID == r.IssuerID:
+				seen = i.Shape == "" || i.Shape == r.Shape
+				seen = seen && i.To.Sub(r.Expires).Abs() <= rounding
+			case i.ID == r.Predecessor && !inOverlap && (d.adopts(i) || stamped && st.Hash == d.spec.Target.Hash()):
+				return Decision{}, false
+			case i.ID == r.Predecessor:
+			case stamped && d.forUs(st) && d.now.Sub(bornAt(i, st)) >= d.spec.SweepWindow:
+				return Decision{}, false
+			}
+		}
+		if !seen {
+			return Decision{}, false
+		}
+	}
+	d.noteClamp()
+	if inOverlap {
+		return d.waitForOverlap(revokeAt), true
+	}
+	return d.current(), true
+}
+
+func (d *decider) waitForOverlap(revokeAt time.Time) Decision {
+	return Decision{Kind: Wait, Code: "overlap", Until: revokeAt,
+		Why: fmt.Sprintf("the old credential lives beside the new one until %s, then it is revoked", stamp(revokeAt))}
+}
+
+func (d *decider) current() Decision {
+	return Decision{Kind: Done, Code: "current", Until: d.spec.DueAt(d.record),
+		Why: fmt.Sprintf("valid until %s, replaced from %s on", stamp(d.record.Expires), stamp(d.spec.DueAt(d.record)))}
+}
+
+// unusable is every reason to stop before anything is looked at further, let alone issued. It also reads the record.
+func (d *decider) unusable() (Decision, bool) {
+	s := d.obs.Secret.Value
+	switch s.State {
+	case SoftDeleted:
+		return hold("soft-deleted", fmt.Sprintf("secret %s was deleted and can be recovered; its name cannot be used", d.spec.Target),
+			"recover the secret (az keyvault secret recover), or purge it if it was meant to go, or name another secret in the manifest"), true
+	case Absent:
+		return Decision{}, false
+	}
+	if !s.Enabled {
+		return hold("disabled-version", fmt.Sprintf("the newest version of %s is disabled, so nobody can read it", d.spec.Target),
+			"enable the version, or find out who disabled it and why; set enabled: false if the credential is to rest"), true
+	}
+	if d.freeTags(s.Tags) < 0 {
+		return hold("no-free-tag", fmt.Sprintf("secret %s has no free tag of the %d for the record", d.spec.Target, MaxTags),
+			"remove a tag from the secret, or from the credential's tags in the manifest"), true
+	}
+	tag, ok := s.Tags[RecordTag]
+	if !ok {
+		if d.spec.Adopt.Wanted() {
+			return Decision{}, false
+		}
+		return hold("foreign-version", fmt.Sprintf("the newest version of %s was not written by Rekey: a person, Terraform or another tool wrote it, or removed the tag %q", d.spec.Target, RecordTag),
+			"if the value is still the one that Rekey published, restore the tag from the version before; if somebody put another credential there, name it under adopt, or move it to another secret and delete this one"), true
+	}
+	r, err := ParseRecord(tag)
+	if err != nil {
+		return hold("unreadable-record", fmt.Sprintf("secret %s: %v", d.spec.Target, err),
+			"use the Rekey that wrote it, or restore the tag from the version before"), true
+	}
+	d.record, d.haveRecord = r, true
+	return Decision{}, false
+}
+
+// freeTags is how many tags are left after the foreign ones, the manifest's and the record.
+func (d *decider) freeTags(tags map[string]string) int {
+	n := 1 // the record
+	for name := range tags {
+		if name != RecordTag {
+			n++
+		}
+	}
+	for _, name := range d.spec.TagNames {
+		if _, there := tags[name]; !there {
+			n++
+		}
+	}
+	return MaxTags - n
+}
+
+// converge is what happens once the secret was read directly and can be worked with.
+func (d *decider) converge() Decision {
+	if d.spec.Verify && d.haveRecord {
+		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
+			return dec
+		}
+	}
+	// From here on it must be known what is alive at the issuer and which generations ever were published, read in
+	// this pass: strays are swept before anything new is issued.
+	if dec, missing := d.needAll(); missing {
+		return dec
+	}
+	strays := d.classify()
+	if len(strays.orphans) > 0 && d.clocksAgree() {
+		return d.revoke(strays.orphans[0], fmt.Sprintf("orphan: stamped for this secret, in no version's record, older than %s", short(d.spec.SweepWindow)))
+	}
+	d.noteStrays(strays)
+	if !d.haveRecord && d.obs.Secret.Value.State == Present {
+		return d.adopt()
+	}
+	if code, why := d.due(strays); code != "" {
+		return d.replace(code, why, strays)
+	}
+	if d.spec.Verify || strays.current == nil {
+		// Missing from the issuer's list is unknown until a direct look says gone: probe the value itself.
+		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
+			return dec
+		}
+		if !d.obs.Check.Value.Works {
+			return d.replace("dead", "the current value does not work any more: "+d.obs.Check.Value.Why, strays)
+		}
+		if strays.current == nil {
+			d.note("not-listed", "the issuer does not list the current credential, but its value works")
+		}
+	}
+	if moved, ok := d.movedDate(strays); ok {
+		return moved
+	}
+	return d.finish(strays)
+}
+
+// finish is the part after a current publication stands: consumers, then the end of what it superseded.
+func (d *decider) finish(strays strays) Decision {
+	if len(d.spec.Consumers) > 0 {
+		if dec, pending := d.tell(); pending {
+			return dec
+		}
+	}
+	revokeAt := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
+	if len(strays.superseded) > 0 {
+		if d.now.Before(revokeAt) {
+			return d.waitForOverlap(revokeAt)
+		}
+		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
+			return dec
+		}
+		if !d.obs.Check.Value.Works {
+			return d.replace("dead", "the current value does not work any more: "+d.obs.Check.Value.Why, strays)
+		}
+		if !d.clocksAgree() {
+			return d.skewed()
+		}
+		return d.revoke(strays.superseded[0], "superseded; every consumer is on the new publication, which works, and the overlap has passed")
+	}
+	if d.tooShort(strays) {
+		return d.overlapHold()
+	}
+	d.noteClamp()
+	if len(strays.young) > 0 {
+		// Not ours to judge yet. The census or the next rotation looks again; saying when costs nothing.
+		d.note("young", fmt.Sprintf("%s is stamped for this secret and unpublished; a run elsewhere may be about to publish it, so it is left until it is older than %s", strays.young[0].ID, d.spec.SweepWindow))
+		return Decision{Kind: Wait, Code: "young", Until: strays.young[0].From.Add(d.spec.SweepWindow),
+			Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
+	}
+	return d.current()
+}
+
+// tell hands the publication to the consumers that are behind, and checks the others.
+func (d *decider) tell() (Decision, bool) {
+	if len(d.obs.Consumers) < len(d.spec.Consumers) {
+		return look(NeedConsumers, "what the consumers hold"), true
+	}
+	for i, c := range d.spec.Consumers {
+		if f := d.obs.Consumers[i]; f.Known && f.Value.Publication != d.record.Publication {
+			return Decision{Kind: Act, Code: "tell", Why: c.ID + " is not on the newest publication", Action: Tell{c.ID}}, true
+		}
+	}
+	for i, c := range d.spec.Consumers {
+		f := d.obs.Consumers[i]
+		if !f.Known {
+			return unknown(d, "consumer "+c.ID, f), true
+		}
+		if !f.Value.Works {
+			return Decision{Kind: Wait, Code: "consumer", Until: d.now.Add(retryAfter),
+				Why: fmt.Sprintf("%s does not work with the newest publication yet: %s", c.ID, f.Value.Why)}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// due says why the credential must be replaced now; "" if it must not.
+func (d *decider) due(s strays) (code, why string) {
+	switch {
+	case d.obs.Secret.Value.State == Absent:
+		return "absent", fmt.Sprintf("secret %s does not exist yet", d.spec.Target)
+	case d.spec.Command == Compromised:
+		return "compromised", "reported as compromised"
+	case d.spec.Command == Rotate:
+		return "asked", "asked for"
+	case d.record.Shape != d.spec.Shape:
+		return "changed", "the manifest asks the issuer for something else than it was issued as"
+	case s.current != nil && s.current.Shape != "" && s.current.Shape != d.spec.Shape:
+		return "changed", "somebody changed the credential at the issuer to something else than the manifest asks for"
+	case !d.now.Before(d.spec.DueAt(d.record)):
+		if s.current != nil && d.now.Before(d.spec.DueAt(d.recordUntil(s.current.To))) {
+			return "", "" // its date was moved at the issuer: amended below
+		}
+		return "due", fmt.Sprintf("expires at %s, under %s from now", stamp(d.record.Expires), d.spec.Threshold(d.record.Life()))
+	}
+	return "", ""
+}
+
+func (d *decider) recordUntil(to time.Time) Record {
+	r := d.record
+	r.Expires = to
+	return r
+}
+
+// replace decides how a due credential is replaced.
+func (d *decider) replace(code, why string, s strays) Decision {
+	forced := d.spec.Command == Rotate || d.spec.Command == Compromised
+	if d.haveRecord && !forced {
+		if d.now.Before(d.record.NotBefore) {
+			return Decision{Kind: Wait, Code: "backoff", Until: d.record.NotBefore,
+				Why: fmt.Sprintf("%s, but %d tries failed; the next one is at %s", why, d.record.Failures, stamp(d.record.NotBefore))}
+		}
+		if code == "due" && d.tooShort(s) {
+			return d.overlapHold()
+		}
+	}
+	if !d.clocksAgree() {
+		return d.skewed()
+	}
+	until := d.now.Add(d.spec.Lifetime)
+	tried := d.obs.Attempt != nil && d.obs.Attempt.Extended
+	if d.spec.Extend && code == "due" && s.current != nil && !tried {
+		return Decision{Kind: Act, Code: code, Why: why + "; the value stays the same", Action: Extend{s.current.ID, until}}
+	}
+	act := Issue{Until: until, Compromised: d.spec.Command == Compromised, First: d.obs.Secret.Value.State == Absent}
+	switch {
+	case d.haveRecord:
+		act.Predecessor, act.PredecessorExpires = d.record.IssuerID, d.record.Expires
+	case s.adopted != nil:
+		act.Predecessor, act.PredecessorExpires = s.adopted.ID, s.adopted.To
+	}
+	return Decision{Kind: Act, Code: code, Why: why, Action: act}
+}
+
+// movedDate notices that somebody, or an extension whose record was lost, moved the date at the issuer.
+func (d *decider) movedDate(s strays) (Decision, bool) {
+	if s.current == nil || s.current.To.IsZero() {
+		return Decision{}, false
+	}
+	if diff := s.current.To.Sub(d.record.Expires); diff.Abs() <= rounding {
+		return Decision{}, false
+	}
+	return Decision{Kind: Act, Code: "date", Action: Amend{Record: d.recordUntil(s.current.To)},
+		Why: fmt.Sprintf("the issuer says that it expires at %s, the record says %s", stamp(s.current.To), stamp(d.record.Expires))}, true
+}
+
+// adopt takes over a credential that is in the store without our record.
+func (d *decider) adopt() Decision {
+	a, dec, ok := d.adoptee()
+	if !ok {
+		return dec
+	}
+	if dec, missing := need(d, "the value in the store", NeedCheck, d.obs.Check); missing {
+		return dec
+	}
+	if !d.obs.Check.Value.Works {
+		return hold("adopt-value", fmt.Sprintf("the value in %s does not work: %s", d.spec.Target, d.obs.Check.Value.Why),
+			"put the credential's value into the secret, or delete the secret so that a new one is issued in its place")
+	}
+	return Decision{Kind: Act, Code: "adopt", Why: fmt.Sprintf("the manifest adopts %s, and the value in the store works", a.ID),
+		Action: Amend{Adopt: true, Born: a.From, Record: Record{IssuerID: a.ID, Shape: a.Shape, Expires: a.To}}}
+}
+
+// adoptee finds what the manifest adopts.
+func (d *decider) adoptee() (Issued, Decision, bool) {
+	var found []Issued
+	for _, i := range d.obs.Issued.Value {
+		if d.adopts(i) {
+			found = append(found, i)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], Decision{}, true
+	case 0:
+		return Issued{}, hold("adopt-missing", "the credential that the manifest adopts is not among the account's living ones",
+			"correct adopt.id or adopt.name; or delete the secret so that a new credential is issued in its place"), false
+	}
+	return Issued{}, hold("adopt-ambiguous", fmt.Sprintf("%d credentials of the account are named %q", len(found), d.spec.Adopt.Name),
+		"adopt it by id"), false
+}
+
+func (d *decider) adopts(i Issued) bool {
+	if d.spec.Adopt.ID != "" {
+		return i.ID == d.spec.Adopt.ID
+	}
+	return d.spec.Adopt.Name != "" && i.Name == d.spec.Adopt.Name
+}
+
+// retire revokes all that Rekey issued for this secret, whatever still uses it.
+func (d *decider) retire() Decision {
+	if dec, missing := d.needAll(); missing {
+		return dec
+	}
+	s := d.classify()
+	all := slices.Concat(s.superseded, s.orphans)
+	if s.current != nil && d.ours(*s.current) {
+		all = append(all, *s.current)
+	}
+	if len(all) > 0 {
+		if !d.clocksAgree() {
+			return d.skewed()
+		}
+		return d.revoke(all[0], "retired by a person")
+	}
+	if len(s.young) > 0 {
+		return Decision{Kind: Wait, Code: "young", Until: s.young[0].From.Add(d.spec.SweepWindow),
+			Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
+	}
+	return Decision{Kind: Done, Code: "retired", Why: "nothing that Rekey issued for this secret is alive"}
+}
+
+func (d *decider) revoke(i Issued, reason string) Decision {
+	return Decision{Kind: Act, Code: "revoke", Why: reason, Action: Revoke{Permit{
+		credential: d.spec.Name, issuerID: i.ID, name: i.Name, reason: reason, expires: d.now.Add(PermitLife),
+	}}}
+}
+
+// tooShort says whether the issuer gives too little life for the overlap. An adopted credential was not issued for
+// this manifest, so its life says nothing of the next one's.
+func (d *decider) tooShort(s strays) bool {
+	if s.current != nil {
+		if _, stamped := ParseStamp(s.current.Name); !stamped {
+			return false
+		}
+	}
+	return !d.spec.OverlapFits(d.record.Life())
+}
+
+func (d *decider) overlapHold() Decision {
+	life := d.record.Life()
+	return hold("overlap-does-not-fit", fmt.Sprintf("the issuer gave %s of life where %s was asked for, so the credential would be replaced %s before its end; the overlap of %s does not fit",
+		short(life), short(d.spec.Lifetime), short(d.spec.Threshold(life)), short(d.spec.Overlap)),
+		"shorten the overlap, or have the policy that limits the lifetime changed; rekey rotate replaces it once regardless")
+}
+
+func (d *decider) clocksAgree() bool {
+	if d.obs.StoreDate.IsZero() || d.obs.IssuerDate.IsZero() {
+		return false
+	}
+	return d.obs.StoreDate.Sub(d.obs.IssuerDate).Abs() <= maxSkew
+}
+
+func (d *decider) skewed() Decision {
+	if d.obs.StoreDate.IsZero() || d.obs.IssuerDate.IsZero() {
+		return Decision{Kind: Wait, Code: "no-date", Until: d.now.Add(retryAfter), Why: "an answer of the store or the issuer carried no date, and nothing irreversible is done without knowing the time"}
+	}
+	return hold("clocks-disagree", fmt.Sprintf("the issuer says it is %s, the store says %s: over %s apart", stamp(d.obs.IssuerDate), stamp(d.obs.StoreDate), maxSkew),
+		"look for a proxy that serves stale answers or rewrites dates; nothing irreversible is done until they agree")
+}
+
+// needAll looks for the issuer's list and the versions' records of this pass.
+func (d *decider) needAll() (Decision, bool) {
+	if dec, missing := need(d, "the issuer's list", NeedIssued, d.obs.Issued); missing {
+		return dec, true
+	}
+	return need(d, "the versions of the secret", NeedVersions, d.obs.Versions)
+}
+
+// need asks for a fact that was not looked at, and waits or holds on one that could not be read.
+func need[T any](d *decider, what string, n Need, f Fact[T]) (Decision, bool) {
+	switch {
+	case f.Known:
+		return Decision{}, false
+	case f.Failed == "":
+		return look(n, what), true
+	}
+	return unknown(d, what, f), true
+}
+
+func look(n Need, why string) Decision { return Decision{Kind: Look, Need: n, Why: why} }
+
+func hold(code, why, do string) Decision { return Decision{Kind: Hold, Code: code, Why: why, Do: do} }
+
+// unknown is the decision on a fact that could not be read.
+func unknown[T any](d *decider, what string, f Fact[T]) Decision {
+	if f.Person != "" {
+		return hold("person", fmt.Sprintf("%s could not be read: %s", what, f.Failed), f.Person)
+	}
+	until := d.now.Add(retryAfter)
+	if f.Retry.After(until) {
+		until = f.Retry
+	}
+	return Decision{Kind: Wait, Code: "unknown", Until: until, Why: fmt.Sprintf("%s could not be read: %s", what, f.Failed)}
+}
+
+func (d *decider) note(code, text string) { d.notes = append(d.notes, Note{code, text}) }
+
+func (d *decider) noteClamp() {
+	if life := d.record.Life(); d.spec.Clamped(life) {
+		d.note("clamped", fmt.Sprintf("the issuer gave %s of life where %s was asked for; it is replaced %s before its end", short(life), short(d.spec.Lifetime), short(d.spec.Threshold(life))))
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

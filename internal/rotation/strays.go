@@ -1,0 +1,107 @@
+package rotation
+
+import (
+	"fmt"
+	"time"
+)
+
+// strays is the issuer's list, seen from one secret.
+type strays struct {
+	current    *Issued  // what the newest version's record names
+	adopted    *Issued  // what the manifest adopts, if the secret does not exist
+	superseded []Issued // published before, or replaced: predecessors and losers of a race
+	orphans    []Issued // proved: nobody can hold them
+	young      []Issued // stamped for this secret, unpublished, and too young to judge
+	unproved   []Issued // stamped for this secret, but the proof does not hold
+}
+
+// classify sorts what is alive at the issuer. It needs Issued and Versions of this pass.
+func (d *decider) classify() strays {
+	published := map[Generation]bool{}
+	publishedID := map[string]bool{}
+	for _, r := range d.obs.Versions.Value {
+		published[r.Generation] = true
+		publishedID[r.IssuerID] = true
+		if r.Predecessor != "" {
+			publishedID[r.Predecessor] = true
+		}
+	}
+	if d.haveRecord {
+		// The list of versions may lag behind the version that was read by name.
+		published[d.record.Generation], publishedID[d.record.IssuerID] = true, true
+		publishedID[d.record.Predecessor] = true
+	}
+	// Without our record on the newest version, and unless the secret never existed, nothing proves that what is
+	// not in a record was not used.
+	provable := d.haveRecord || d.obs.Secret.Value.State == Absent
+
+	var out strays
+	for _, i := range d.obs.Issued.Value {
+		s, stamped := ParseStamp(i.Name)
+		// A credential that this secret's own records name is ours under a former name of the credential too.
+		forUs := stamped && (d.forUs(s) || s.Hash == d.spec.Target.Hash() && publishedID[i.ID])
+		switch {
+		case d.haveRecord && i.ID == d.record.IssuerID:
+			out.current = &i
+		case !d.haveRecord && d.adopts(i):
+			out.adopted = &i
+		case !forUs && !(publishedID[i.ID] && d.adopts(i)):
+			// Somebody else's, whatever a record says of it.
+		case !d.haveRecord && d.obs.Secret.Value.State == Present:
+			out.unproved = append(out.unproved, i)
+		case publishedID[i.ID] || forUs && published[s.Generation]:
+			out.superseded = append(out.superseded, i)
+		case d.now.Sub(bornAt(i, s)) < d.spec.SweepWindow:
+			out.young = append(out.young, i)
+		case provable:
+			out.orphans = append(out.orphans, i)
+		}
+	}
+	return out
+}
+
+// bornAt is the later of the issuer's own date and the generation's, so that neither a rounded nor a missing date
+// makes a stray look older than it is.
+func bornAt(i Issued, s Stamp) time.Time {
+	if t := s.Generation.Time(); t.After(i.From) {
+		return t
+	}
+	return i.From
+}
+
+// forUs says whether a stamp was made for this secret. The hash alone could collide in a large fleet.
+func (d *decider) forUs(s Stamp) bool {
+	return s.Hash == d.spec.Target.Hash() && s.Credential == d.spec.Name
+}
+
+// ours says whether the current credential may be revoked at all: stamped for this secret, or adopted.
+func (d *decider) ours(i Issued) bool {
+	s, ok := ParseStamp(i.Name)
+	return ok && s.Hash == d.spec.Target.Hash() || d.adopts(i)
+}
+
+func (d *decider) noteStrays(s strays) {
+	for _, i := range s.unproved {
+		d.note("unproved", fmt.Sprintf("%s (%s) is stamped for this secret, but nothing proves that nobody uses it; it is left alone", i.ID, i.Name))
+	}
+}
+
+// short prints a duration as people write it in the manifest: 30d, 1d12h, 45m.
+func short(v time.Duration) string {
+	v = v.Round(time.Minute)
+	if v <= 0 {
+		return "no time"
+	}
+	days, rest := v/(24*time.Hour), v%(24*time.Hour)
+	out := ""
+	if days > 0 {
+		out = fmt.Sprintf("%dd", days)
+	}
+	if h := rest / time.Hour; h > 0 {
+		out += fmt.Sprintf("%dh", h)
+	}
+	if m := rest % time.Hour / time.Minute; m > 0 {
+		out += fmt.Sprintf("%dm", m)
+	}
+	return out
+}
