@@ -37,7 +37,11 @@ func TestTheListHasPagesOf20AndAtMost100(t *testing.T) {
 		t.Errorf("%d PATs with a default of 3", len(names))
 	}
 	var all []string
-	for token, more := "", true; more; more = token != "" {
+	token := ""
+	for pages := 1; pages == 1 || token != ""; pages++ {
+		if pages > 3 {
+			t.Fatal("the list of 130 does not end after 3 pages of 50")
+		}
 		var names []string
 		names, token = e.page(owner, "&$top=50", token)
 		all = append(all, names...)
