@@ -112,7 +112,7 @@ func TestOptionsListsWhatAHostServes(t *testing.T) {
 		"https://dev.azure.com/contoso/_apis/tokens":                   {},
 		"https://dev.azure.com/contoso/_apis/tokens?allHostTypes=True": {"pats"},
 	} {
-		a := e.do("OPTIONS", address, "", "").want(200)
+		a := e.do("OPTIONS", address, "", "", "Accept", "application/json;api-version=9.9").want(200)
 		if got := a.header.Get("Content-Type"); got != "application/json; charset=utf-8" {
 			t.Errorf("Content-Type %q: OPTIONS echoes no version", got)
 		}

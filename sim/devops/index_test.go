@@ -23,10 +23,13 @@ func TestPatsThatOthersPutIntoTheWorldAreFound(t *testing.T) {
 	o.PATs = append(o.PATs, patOf(e, "first-value"))
 	e.get(whoami, basic("first-value")).want(200)
 	o.PATs = []*world.PAT{patOf(e, "second-value")}
-	e.get(whoami, basic("first-value")).want(302)
 	e.get(whoami, basic("second-value")).want(200)
-	o.PATs = nil
+	e.get(whoami, basic("first-value")).want(302)
+	o.PATs[0] = patOf(e, "third-value")
 	e.get(whoami, basic("second-value")).want(302)
+	e.get(whoami, basic("third-value")).want(200)
+	o.PATs = nil
+	e.get(whoami, basic("third-value")).want(302)
 }
 
 func TestAPatMadeHereIsFoundBesideOnesPutIntoTheWorld(t *testing.T) {

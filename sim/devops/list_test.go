@@ -124,6 +124,17 @@ func TestTheListMayLagBehind(t *testing.T) {
 	wantNames(t, e.get(pats+v71+"&displayFilterOption=revoked", owner).names(), "old")
 }
 
+func TestANewPatIsListedAtOnceThoughItsDateWasRoundedUp(t *testing.T) {
+	e := newEnv(t)
+	owner := e.owner()
+	e.w.Advance(time.Millisecond)
+	e.newPat(owner, "new", "vso.code", day)
+	if at := e.w.Organizations[0].PATs[0].ValidFrom; !at.After(e.now()) {
+		t.Fatalf("validFrom %v was not rounded up", at)
+	}
+	wantNames(t, e.get(pats+v71, owner).names(), "new")
+}
+
 func TestPatsBelongToTheOrganisationTheyWereMadeIn(t *testing.T) {
 	e := newEnv(t)
 	owner := e.owner()
@@ -152,7 +163,17 @@ func TestAGlobalPatWorksInEveryOrganisationOfItsOwner(t *testing.T) {
 	e.get(whoami, pat).want(200)
 	e.get(fabrikam, pat).want(200)
 	e.get("https://app.vssps.visualstudio.com/_apis/profile/profiles/me?api-version=7.1", pat).want(200)
-	e.do("PUT", pats+v71, owner, `{"authorizationId":"`+p["authorizationId"].(string)+`","allOrgs":false}`).pat()
+	update := func(allOrgs string) answer {
+		return e.do("PUT", pats+v71, owner, `{"authorizationId":"`+p["authorizationId"].(string)+`","allOrgs":`+allOrgs+`}`)
+	}
+	e.k.RestrictGlobal = true
+	if p := update("true").pat(); p["targetAccounts"] != nil {
+		t.Errorf("targetAccounts %v, want null: it was global before the policy", p["targetAccounts"])
+	}
+	if p := update("false").pat(); p["targetAccounts"] == nil {
+		t.Error("it is still global")
+	}
+	update("true").refused("globalPatPolicyViolation")
 	e.get(whoami, pat).want(200)
 	e.get(fabrikam, pat).want(401)
 }

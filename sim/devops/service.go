@@ -111,7 +111,8 @@ func (c *call) serve() {
 		c.unknown()
 		return
 	}
-	if !c.negotiate(h.resource) {
+	// What OPTIONS lists is how versions are found out, so it takes any.
+	if c.route.op != opOptions && !c.negotiate(h.resource) {
 		return
 	}
 	h.serve(c)
@@ -144,7 +145,7 @@ func init() {
 		opProfile:        {resource{latest: 3, released: true}, (*call).profile},
 		opAccounts:       {resource{latest: 1, released: true}, (*call).accounts},
 		opResourceAreas:  {preview, (*call).resourceAreas},
-		opOptions:        {resource{latest: 1, released: true}, (*call).options},
+		opOptions:        {resource{}, (*call).options},
 	}
 }
 
