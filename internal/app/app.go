@@ -6,6 +6,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,6 +34,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Getenv is os.Getenv unless set.
 	Getenv func(string) string
+	// Log hears of every call at debug level; nil for nobody.
+	Log *slog.Logger
 }
 
 // App is a manifest brought to life.
@@ -50,7 +53,7 @@ func New(cfg Config) (*App, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = os.Getenv
 	}
-	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport), vaults: map[string]driver.Store{}, accounts: map[string]*entra.Account{}}
+	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport, cfg.Log), vaults: map[string]driver.Store{}, accounts: map[string]*entra.Account{}}
 	switch cfg.Manifest.Cloud {
 	case "usgov":
 		a.cloud = cloud.AzureGovernment

@@ -56,6 +56,30 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 	return p.result(rotation.Decision{}, errors.New("the plan does not come to an end"))
 }
 
+// Status reads the vaults' lists and nothing else, and says what they show.
+func (e *Engine) Status(ctx context.Context, creds []Credential) []Result {
+	return e.each(ctx, creds, func(_ context.Context, p *pass) Result {
+		d := rotation.Decide(p.c.Spec, p.obs, p.now())
+		r := p.result(d, nil)
+		if !p.obs.Secret.Known && p.lastErr != nil {
+			r.Err = p.lastErr
+		}
+		return r
+	})
+}
+
+// Alive lists what Rekey issued for a credential's secret and is still alive, newest last: what Retire would revoke.
+func (e *Engine) Alive(ctx context.Context, c Credential) ([]rotation.Issued, error) {
+	p := e.newPass(c, nil)
+	for _, need := range []rotation.Need{rotation.NeedDirect, rotation.NeedIssued, rotation.NeedVersions} {
+		if p.look(ctx, need, false); p.lastErr != nil {
+			return nil, p.lastErr
+		}
+	}
+	p.value.Wipe()
+	return rotation.Alive(c.Spec, p.obs, p.now()), nil
+}
+
 // sleep waits for a decision's time if that is near, and says whether it did.
 func (p *pass) sleep(ctx context.Context, d rotation.Decision) bool {
 	if d.Code == "unknown" && !transient(p.lastErr) {

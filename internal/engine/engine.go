@@ -98,13 +98,14 @@ func (e *Engine) wall() time.Time { return e.cfg.Now().Round(0) }
 
 // Result is how a credential ended.
 type Result struct {
-	Name     rotation.CredentialID
-	Target   rotation.Target
+	Spec     rotation.Spec
+	Now      time.Time         // the services' time
 	Decision rotation.Decision // the last one
 	Assumed  []string          // what a plan assumed
 	Effects  []ledger.Entry    // with phase done or unknown
 	Err      error
 	Secret   rotation.Fact[rotation.Secret]
+	Missing  bool // the vault's list lacks it
 }
 
 // Run converges all credentials as far as this run can, and returns their results in order.

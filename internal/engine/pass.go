@@ -87,7 +87,8 @@ func (p *pass) census(index index) bool {
 
 // clock takes a service's date, heard at a wall-clock time.
 func (p *pass) clock(date, at time.Time) {
-	if !date.IsZero() {
+	// A date is cut to the second, so one that agrees with what is known would only make the time jump back.
+	if !date.IsZero() && (p.date.IsZero() || date.Sub(p.date.Add(at.Sub(p.dateAt))).Abs() > 2*time.Second) {
 		p.date, p.dateAt = date, at
 	}
 }
@@ -273,5 +274,5 @@ func (p *pass) tags() map[string]string {
 
 func (p *pass) result(d rotation.Decision, err error) Result {
 	p.value.Wipe()
-	return Result{Name: p.c.Spec.Name, Target: p.c.Spec.Target, Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret}
+	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known}
 }

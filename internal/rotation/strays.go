@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -102,6 +103,21 @@ func short(v time.Duration) string {
 	}
 	if m := rest % time.Hour / time.Minute; m > 0 {
 		out += fmt.Sprintf("%dm", m)
+	}
+	return out
+}
+
+// Alive lists everything that is alive and was issued by Rekey for this secret, or adopted, whatever its state: what
+// Retire revokes. It needs a direct read, Issued and Versions.
+func Alive(spec Spec, obs Observation, now time.Time) []Issued {
+	d := decider{spec: spec, obs: obs, now: now}
+	if r, err := ParseRecord(obs.Secret.Value.Tags[RecordTag]); err == nil {
+		d.record, d.haveRecord = r, true
+	}
+	s := d.classify()
+	out := slices.Concat(s.superseded, s.orphans, s.young, s.unproved)
+	if s.current != nil && d.ours(*s.current) {
+		out = append(out, *s.current)
 	}
 	return out
 }

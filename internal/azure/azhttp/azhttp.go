@@ -10,6 +10,7 @@ package azhttp
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -28,10 +29,15 @@ var ErrTooLarge = errors.New("the answer is longer than any honest one")
 type Client struct {
 	rt   http.RoundTripper
 	gate *gate
+	log  *slog.Logger
 }
 
-// NewClient makes a client on a transport; nil means the network, through the proxy that the environment names.
-func NewClient(rt http.RoundTripper) *Client {
+// NewClient makes a client on a transport; nil means the network, through the proxy that the environment names. log
+// hears of every call at debug level, without its query, headers and body; nil for nobody.
+func NewClient(rt http.RoundTripper, log *slog.Logger) *Client {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	if rt == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = 32
@@ -40,15 +46,18 @@ func NewClient(rt http.RoundTripper) *Client {
 		t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 		rt = t
 	}
-	return &Client{rt: rt, gate: newGate()}
+	return &Client{rt: rt, gate: newGate(), log: log}
 }
 
 // Do sends one request, follows no redirect and bounds the answer. It is azcore's and MSAL's transport.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	start := time.Now()
 	resp, err := c.rt.RoundTrip(req)
 	if err != nil {
+		c.log.Debug("call failed", "method", req.Method, "host", req.URL.Host, "path", req.URL.Path, "error", plain(err))
 		return nil, err
 	}
+	c.log.Debug("call", "method", req.Method, "host", req.URL.Host, "path", req.URL.Path, "status", resp.StatusCode, "took", time.Since(start).Round(time.Millisecond))
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
 	return resp, nil
 }

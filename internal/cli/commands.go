@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekeyhq/rekey/internal/app"
+	"github.com/rekeyhq/rekey/internal/azure/devops"
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+func (o *options) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "init", Short: "write a commented manifest to start from",
+		Long:    "Init writes a commented manifest to start from. It never overwrites one.",
+		Example: example("rekey init", "rekey init -f prod.yaml"),
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if errors.Is(err, os.ErrExist) {
+				return Exit(ExitUsage, fmt.Errorf("%s is there already, and init overwrites nothing: name another file with -f", o.file))
+			}
+			if err != nil {
+				return Exit(ExitFailed, err)
+			}
+			_, err = f.Write(manifest.Starter())
+			if err = errors.Join(err, f.Close()); err != nil {
+				return Exit(ExitFailed, err)
+			}
+			fmt.Fprintf(o.env.Stdout, "wrote %s: put your names in, then run rekey validate\n", o.file)
+			return nil
+		},
+	}
+}
+
+func (o *options) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate", Short: "check the manifest, all of it at once",
+		Long:    "Validate checks the manifest without any connection and prints everything that is wrong with it, with line and column.",
+		Example: example("rekey validate", "rekey validate -f prod.yaml --json"),
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			m, problems, err := o.manifest()
+			if err != nil {
+				return err
+			}
+			if o.json {
+				doc := struct {
+					Schema   string            `json:"schema"`
+					Valid    bool              `json:"valid"`
+					Problems manifest.Problems `json:"problems"`
+				}{"rekey.validate/1", m != nil, problems}
+				if doc.Problems == nil {
+					doc.Problems = manifest.Problems{}
+				}
+				if err := writeJSON(o.env.Stdout, doc); err != nil {
+					return Exit(ExitFailed, err)
+				}
+			} else {
+				fmt.Fprint(o.env.Stdout, problems)
+			}
+			if m == nil {
+				return Exit(ExitUsage, nil)
+			}
+			if !o.json {
+				fmt.Fprintf(o.env.Stdout, "%s is valid: %d credentials\n", o.file, len(m.Credentials))
+			}
+			return nil
+		},
+	}
+}
+
+func (o *options) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "print the manifest's JSON Schema, for editors",
+		Example: example("rekey schema > rekey.schema.json", "# then, as the manifest's first line:", "# yaml-language-server: $schema=rekey.schema.json"),
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := o.env.Stdout.Write(append(manifest.Schema(app.Kinds()), '\n'))
+			return err
+		},
+	}
+}
+
+func (o *options) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if o.json {
+				return writeJSON(o.env.Stdout, map[string]string{"schema": "rekey.version/1", "version": o.env.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+			}
+			_, err := fmt.Fprintf(o.env.Stdout, "rekey %s %s/%s %s\n", o.env.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+			return err
+		},
+	}
+}
+
+func (o *options) loginCommand() *cobra.Command {
+	var account string
+	var device bool
+	cmd := &cobra.Command{
+		Use: "login --account NAME", Short: "sign a service account in once, and seal its token in the vault",
+		Long: `Login signs in, as a person, the account that owns tokens: in a browser on this machine, or with a code on another
+device. What comes of it is sealed in the vault that the manifest names under the account's tokenCache, and renewed
+from there on by every run that uses it.`,
+		Example: example("rekey login --account svc-devops-pat", "rekey login --account svc-devops-pat --device-code"),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if account == "" {
+				return Exit(ExitUsage, errors.New("login needs --account NAME, a name out of the manifest's accounts"))
+			}
+			a, err := o.open()
+			if err != nil {
+				return err
+			}
+			acc, err := a.Account(account)
+			if err != nil {
+				return Exit(ExitUsage, err)
+			}
+			if device {
+				err = acc.LoginByDeviceCode(cmd.Context(), devops.Scope, func(message string) { fmt.Fprintln(o.env.Stderr, safe(message)) })
+			} else {
+				err = acc.LoginByBrowser(cmd.Context(), devops.Scope, o.browse)
+			}
+			if err != nil {
+				return failure(err)
+			}
+			fmt.Fprintf(o.env.Stdout, "account %s is signed in; its token is sealed in secret %s of vault %s\n", account, acc.Seal().Name, acc.Seal().Store.Host())
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&account, "account", "", "the account's name in the manifest")
+	cmd.Flags().BoolVar(&device, "device-code", false, "sign in on another device, with a code; some tenants forbid it")
+	return cmd
+}
+
+// browse opens an address in the person's browser, and prints it for when that does not work.
+func (o *options) browse(url string) error {
+	fmt.Fprintf(o.env.Stderr, "Sign in here, if no browser opens by itself:\n\n  %s\n\n", url)
+	var open *exec.Cmd
+	switch {
+	case o.env.Getenv("REKEY_BROWSER") == "none", !terminal(o.env.Stderr):
+		return nil
+	case runtime.GOOS == "darwin":
+		open = exec.Command("open", url)
+	case runtime.GOOS == "windows":
+		open = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
+	default:
+		open = exec.Command("xdg-open", url)
+	}
+	if open.Start() == nil {
+		go func() { _ = open.Wait() }()
+	}
+	return nil
+}
+
+func failure(err error) error {
+	var e *driver.Error
+	if errors.As(err, &e) && e.Person {
+		return Exit(ExitPerson, err)
+	}
+	return Exit(ExitFailed, err)
+}
+
+func (o *options) retireCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "retire NAME", Short: "end a credential's life: revoke everything that Rekey issued for it",
+		Long: `Retire shows everything alive that Rekey issued for a credential's secret, and revokes it once that is confirmed.
+The secret stays in the vault, with a value that no longer works. Set enabled: false in the manifest, or take the
+credential out of it: the next apply would issue a new one.`,
+		Example: example("rekey retire devops-pat", "rekey retire devops-pat --yes"),
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			ctx := cmd.Context()
+			_, creds, err := o.credentials(names)
+			if err != nil {
+				return err
+			}
+			alive, err := engine.New(engine.Config{Ledger: nothing{}, Log: o.log()}).Alive(ctx, creds[0])
+			if err != nil {
+				return failure(err)
+			}
+			o.showAlive(names[0], alive)
+			if creds[0].Spec.Enabled {
+				fmt.Fprintf(o.env.Stderr, "note: the manifest has %s enabled, so the next apply issues a new one: set enabled: false\n", names[0])
+			}
+			if len(alive) > 0 && !yes {
+				if err := o.confirm(names[0]); err != nil {
+					return err
+				}
+			}
+			return o.retire(ctx, names)
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (o *options) retire(ctx context.Context, names []string) error {
+	doc, err := o.do(ctx, "retire", names, func(c *engine.Credential) { c.Spec.Command = rotation.Retire }, engine.Config{}, true)
+	if err != nil {
+		return err
+	}
+	return o.finish(doc, true, false)
+}
+
+func (o *options) showAlive(name string, alive []rotation.Issued) {
+	w := o.env.Stderr
+	if len(alive) == 0 {
+		fmt.Fprintf(w, "%s: nothing that Rekey issued for it is alive\n", name)
+		return
+	}
+	fmt.Fprintf(w, "%s: this will be revoked, and whoever uses it is cut off:\n", name)
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, i := range alive {
+		fmt.Fprintf(t, "  %s\t%s\tvalid until %s\n", safe(i.ID), safe(i.Name), when(i.To, time.Time{}))
+	}
+	t.Flush()
+}
+
+// confirm asks a person to type the credential's name.
+func (o *options) confirm(name string) error {
+	if !terminal(o.env.Stdin) {
+		return Exit(ExitPerson, fmt.Errorf("%w: nobody is here to confirm it; run it again with --yes", errCancelled))
+	}
+	fmt.Fprintf(o.env.Stderr, "Type %s to revoke it: ", name)
+	line, err := bufio.NewReader(io.LimitReader(o.env.Stdin, 200)).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != name {
+		return Exit(ExitPerson, errCancelled)
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rekeyhq/rekey/internal/app"
+	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/report"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+func (o *options) planCommand() *cobra.Command {
+	var detailed, all bool
+	cmd := &cobra.Command{
+		Use: "plan [NAME...]", Short: "say what apply would do now, why, and when the next thing is due",
+		Long: `Plan reads what is there and says what apply would do now, why, and when the next thing is due. It writes nothing
+and redeems no token, so an account's own list of tokens is not asked for; what is assumed in its place is said. Only
+where an overlap has passed, and nobody but the issuer knows whether the old one was revoked, does it look, if the
+account signs in with a password.`,
+		Example: example("rekey plan", "rekey plan devops-pat --json", "rekey plan --detailed-exitcode || echo 'something to do'"),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			doc, err := o.do(cmd.Context(), "plan", names, func(*engine.Credential) {}, engine.Config{}, false)
+			if err != nil {
+				return err
+			}
+			return o.finish(doc, all, detailed)
+		},
+	}
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 4 when there is something to do")
+	cmd.Flags().BoolVar(&all, "all", false, "list credentials with nothing to do too")
+	return cmd
+}
+
+func (o *options) applyCommand() *cobra.Command {
+	var wait time.Duration
+	var verify, all bool
+	cmd := &cobra.Command{
+		Use: "apply [NAME...]", Short: "do what is to be done",
+		Long: `Apply converges: it replaces what is due, hands it over, and revokes what is past its overlap. Run it every hour; a
+run with nothing to do writes nothing. It may be killed at any point and run from anywhere, twice at once too: the next
+run finds out what is there and goes on.`,
+		Example: example("rekey apply", "rekey apply -f prod.yaml --json", "rekey apply --verify      # probe every current value too"),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			doc, err := o.do(cmd.Context(), "apply", names, func(c *engine.Credential) { c.Spec.Verify = verify }, engine.Config{MaxWait: wait}, true)
+			if err != nil {
+				return err
+			}
+			return o.finish(doc, all, false)
+		},
+	}
+	cmd.Flags().DurationVar(&wait, "wait", 5*time.Minute, "sleep at most this long for what is due soon; longer waits end the run")
+	cmd.Flags().BoolVar(&verify, "verify", false, "read and probe every current value, and replace what does not work")
+	cmd.Flags().BoolVar(&all, "all", false, "list credentials with nothing to do too")
+	return cmd
+}
+
+func (o *options) rotateCommand() *cobra.Command {
+	var wait time.Duration
+	var compromised bool
+	cmd := &cobra.Command{
+		Use: "rotate NAME...", Short: "replace credentials now, due or not",
+		Long: `Rotate replaces the named credentials now, due or not. The old ones live on for their overlap; with --compromised
+they are revoked as soon as the new ones are published, and whoever still uses them is cut off.`,
+		Example: example("rekey rotate devops-pat", "rekey rotate devops-pat --compromised"),
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			command := rotation.Rotate
+			if compromised {
+				command = rotation.Compromised
+			}
+			doc, err := o.do(cmd.Context(), "rotate", names, func(c *engine.Credential) { c.Spec.Command = command }, engine.Config{MaxWait: wait}, true)
+			if err != nil {
+				return err
+			}
+			return o.finish(doc, true, false)
+		},
+	}
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "revoke the old one as soon as the new one is published")
+	cmd.Flags().DurationVar(&wait, "wait", 5*time.Minute, "sleep at most this long for what is due soon")
+	return cmd
+}
+
+func (o *options) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status [NAME...]", Short: "show what is there, when it expires and when it is replaced",
+		Long:    `Status reads the vaults' lists and nothing else: no secret's value and no account.`,
+		Example: example("rekey status", "rekey status --json"),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			a, creds, err := o.credentials(names)
+			if err != nil {
+				return err
+			}
+			e := engine.New(engine.Config{Ledger: nothing{}, Log: o.log(), Interval: a.Manifest().Schedule})
+			results := e.Status(cmd.Context(), creds)
+			doc := report.NewStatus(results)
+			if o.json {
+				err = writeJSON(o.env.Stdout, doc)
+			} else {
+				newPrinter(o.env.Stdout, o.env).status(doc, latest(results))
+			}
+			if err != nil {
+				return Exit(ExitFailed, err)
+			}
+			for _, r := range results {
+				if r.Err != nil {
+					return Exit(ExitFailed, fmt.Errorf("not everything could be read: %w", r.Err))
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func latest(results []engine.Result) (t time.Time) {
+	for _, r := range results {
+		if r.Now.After(t) {
+			t = r.Now
+		}
+	}
+	return t
+}
+
+// nothing is the ledger of commands that have no effects.
+type nothing struct{}
+
+func (nothing) Append(e ledger.Entry) error {
+	return fmt.Errorf("%s is an effect, and this command has none", e.Effect)
+}
+
+func (o *options) credentials(names []string) (*app.App, []engine.Credential, error) {
+	a, err := o.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	creds, err := a.Credentials(names...)
+	if err != nil {
+		return nil, nil, Exit(ExitUsage, err)
+	}
+	return a, creds, nil
+}
+
+// do runs credentials and makes the document of what came of it.
+func (o *options) do(ctx context.Context, command string, names []string, set func(*engine.Credential), cfg engine.Config, act bool) (report.Run, error) {
+	a, creds, err := o.credentials(names)
+	if err != nil {
+		return report.Run{}, err
+	}
+	for i := range creds {
+		set(&creds[i])
+	}
+	cfg.Log, cfg.Interval, cfg.Ledger = o.log(), a.Manifest().Schedule, nothing{}
+	if !act {
+		e := engine.New(cfg)
+		return report.NewRun(command, e.RunID(), e.Plan(ctx, creds)), nil
+	}
+	closeLedger, err := o.openLedger(a, &cfg)
+	if err != nil {
+		return report.Run{}, err
+	}
+	defer closeLedger()
+	if !o.quiet {
+		cfg.Report = newPrinter(o.env.Stderr, o.env).progress
+	}
+	e := engine.New(cfg)
+	return report.NewRun(command, e.RunID(), e.Run(ctx, creds)), nil
+}
+
+// openLedger opens the manifest's ledger, or says that there is none and prints the entries.
+func (o *options) openLedger(a *app.App, cfg *engine.Config) (func(), error) {
+	if a.Manifest().Ledger == "" {
+		fmt.Fprintln(o.env.Stderr, "rekey: no durable ledger: the manifest names none, so its entries are printed here")
+		cfg.Ledger = &ledger.Writer{W: o.env.Stderr}
+		return func() {}, nil
+	}
+	l, err := ledger.OpenFolder(a.Path(a.Manifest().Ledger))
+	if err != nil {
+		return nil, Exit(ExitFailed, fmt.Errorf("nothing is done that cannot be recorded: %w", err))
+	}
+	cfg.Ledger = l
+	return func() { l.Close() }, nil
+}
+
+// finish prints a run and turns it into an exit code. A failure says more than a need for a person.
+func (o *options) finish(doc report.Run, all, detailed bool) error {
+	if o.json {
+		if err := writeJSON(o.env.Stdout, doc); err != nil {
+			return Exit(ExitFailed, err)
+		}
+	} else {
+		newPrinter(o.env.Stdout, o.env).run(doc, all)
+	}
+	switch {
+	case doc.Summary.Failed > 0:
+		return Exit(ExitFailed, nil)
+	case doc.Summary.Held > 0:
+		return Exit(ExitPerson, nil)
+	case detailed && doc.Summary.ToDo > 0:
+		return Exit(ExitToDo, nil)
+	}
+	return nil
+}
+
+var errCancelled = errors.New("nothing was revoked")
