@@ -325,7 +325,7 @@ func (d *decider) due(s strays) (code, why string) {
 		if s.current != nil && d.now.Before(d.spec.DueAt(d.recordUntil(s.current.To))) {
 			return "", "" // its date was moved at the issuer: amended below
 		}
-		return "due", fmt.Sprintf("expires at %s, under %s from now", stamp(d.record.Expires), d.spec.Threshold(d.record.Life()))
+		return "due", fmt.Sprintf("expires at %s, in under %s", stamp(d.record.Expires), short(d.spec.Threshold(d.record.Life())))
 	}
 	return "", ""
 }
