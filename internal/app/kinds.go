@@ -37,6 +37,9 @@ func Kinds() []manifest.Kind {
 	return out
 }
 
+// LoginScope is what a person who signs an account in is asked to agree to.
+const LoginScope = devops.Scope
+
 func makePAT(a *App, c manifest.Credential) (issued, error) {
 	s := *c.Settings.(*devops.Settings)
 	s.Probe = c.Check.Probe

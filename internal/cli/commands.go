@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekeyhq/rekey/internal/app"
-	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -133,9 +132,9 @@ from there on by every run that uses it.`,
 				return Exit(ExitUsage, err)
 			}
 			if device {
-				err = acc.LoginByDeviceCode(cmd.Context(), devops.Scope, func(message string) { fmt.Fprintln(o.env.Stderr, safe(message)) })
+				err = acc.LoginByDeviceCode(cmd.Context(), app.LoginScope, func(message string) { fmt.Fprintln(o.env.Stderr, safe(message)) })
 			} else {
-				err = acc.LoginByBrowser(cmd.Context(), devops.Scope, o.browse)
+				err = acc.LoginByBrowser(cmd.Context(), app.LoginScope, o.browse)
 			}
 			if err != nil {
 				return failure(err)
