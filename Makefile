@@ -1,0 +1,63 @@
+# make        builds bin/rekey
+# make demo   builds it and shows the life of a token against the simulated Azure
+# make test   installs what is missing and runs everything that must hold before a change is taken
+# make bench  counts calls, CPU and memory against the budgets, and fails when one is over
+
+GO     ?= go
+GOTOOL  = $(GO) tool -modfile=.ci/tools.mod
+
+# Without git, or outside a clone, the version is "dev". The build itself asks git nothing (-buildvcs=false), so that
+# it is the same in a clone, in an archive and in a container that owns neither.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test bench fmt vet staticcheck cross race rules clean FORCE
+
+build: bin/rekey
+
+# Always asked for: go build knows better than make what has changed.
+bin/rekey: FORCE
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/rekey
+
+demo: bin/rekey
+	bin/rekey demo
+
+# The quick checks come first. The tests come last, so that their lines are the last to be printed.
+test: fmt vet staticcheck cross race
+
+fmt:
+	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(find . -name '*.go' -not -path './.git/*')); \
+	if [ -n "$$out" ]; then echo "not in gofmt's form:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(GOTOOL) staticcheck ./...
+
+cross:
+	@set -e; for p in $(PLATFORMS); do \
+		echo "build for $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -ldflags '$(LDFLAGS)' -o bin/$${p%/*}-$${p#*/}/ ./...; \
+	done
+
+# Everything under the race detector, the repository's own rules (repo_test.go) included.
+race:
+	@.ci/compiler
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+# The repository's own rules alone: seconds instead of minutes.
+rules:
+	$(GO) test -count=1 .
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench/...
+
+clean:
+	rm -rf bin
+
+FORCE:

@@ -1,0 +1,251 @@
+// Package rekey_test holds the rules of the repository itself: who may import whom, and why.
+//
+// It tests no behaviour; that is beside the code. What always holds: every package falls under exactly one rule of
+// the import table, every rule has a reason, and a package that nobody thought about fails here.
+package rekey_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const module = "github.com/rekeyhq/rekey"
+
+// rule says what the packages that a pattern names may import.
+type rule struct {
+	// packages is a path below the module; "/..." stands for everything below it, itself included. Of several patterns
+	// that fit, the most exact one counts.
+	packages string
+	// ours and theirs are what may be imported besides the standard library, as patterns of the same form; ours are
+	// paths below the module.
+	ours, theirs []string
+	// never is what may not be imported of the standard library.
+	never []string
+	// tests may import this as well. Tests of everything of ours but the simulator may import go-cmp.
+	tests   []string
+	because string
+	// planned rules bind as soon as their package appears; the others fail when theirs disappears.
+	planned bool
+}
+
+// everything is what the places that put things together may import.
+var everything = []string{"internal/...", "sim/..."}
+
+var microsoft = []string{
+	"github.com/Azure/azure-sdk-for-go/sdk/...",
+	"github.com/AzureAD/microsoft-authentication-library-for-go/...",
+}
+
+// imports is the import table. ARCHITECTURE.md says the same in words.
+var imports = []rule{
+	{packages: "cmd/rekey", ours: []string{"internal/cli", "internal/demo", "sim/simcmd"}, theirs: []string{"github.com/spf13/cobra"},
+		because: "main is signals and exit codes, and joins the commands sim and demo to the program, which itself must not know a simulator"},
+
+	{packages: "internal/rotation",
+		never:   []string{"context", "crypto/rand", "io", "io/...", "log", "log/...", "math/rand", "math/rand/...", "net", "net/...", "os", "os/...", "sync", "sync/...", "syscall"},
+		because: "Decide is values in, a value out: it can do no I/O, tell no time by itself and hold no secret, so every case can be enumerated"},
+	{packages: "internal/secret",
+		because: "what keeps values out of everything else depends on nothing that could print one"},
+	{packages: "internal/ledger",
+		because: "evidence, never input: it is ignorant of rotations, so nothing can come to decide by it"},
+	{packages: "internal/driver", ours: []string{"internal/rotation", "internal/secret"},
+		because: "the ports speak the core's words and know neither side"},
+	{packages: "internal/driver/drivertest", ours: []string{"internal/driver", "internal/rotation", "internal/secret"}, planned: true,
+		because: "one conformance suite per port knows the port and no adapter"},
+	{packages: "internal/engine", ours: []string{"internal/driver", "internal/ledger", "internal/rotation", "internal/secret"},
+		because: "it carries out what was decided through ports alone, so that another issuer, store or consumer changes nothing here"},
+	{packages: "internal/manifest", theirs: []string{"github.com/goccy/go-yaml/..."},
+		because: "what a person wrote, checked; it knows no service, and kinds bring their own settings"},
+
+	{packages: "internal/azure/azhttp", ours: []string{"internal/driver", "internal/secret"}, theirs: microsoft,
+		because: "the pipeline knows HTTP and error kinds, and no service"},
+	{packages: "internal/azure/...",
+		ours:    []string{"internal/azure/azhttp", "internal/driver", "internal/manifest", "internal/rotation", "internal/secret"},
+		theirs:  microsoft,
+		because: "an adapter is one service behind a port: it knows no other adapter, no engine and no program, so it can be added and removed as a folder"},
+
+	{packages: "internal/report",
+		ours:    []string{"internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/rotation"},
+		because: "ids, names, times and reasons to show; it is given results and asks nobody, and it has no way to name a secret"},
+	{packages: "internal/app",
+		ours:    []string{"internal/azure/...", "internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/report", "internal/rotation", "internal/secret"},
+		theirs:  microsoft,
+		because: "composition: the only part of the product that knows every adapter"},
+	{packages: "internal/cli",
+		ours:    []string{"internal/app", "internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/report", "internal/rotation"},
+		theirs:  []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term"},
+		because: "the edge: flags, text and exit codes. It reaches services through app alone, knows no simulator, and is with main the only one to see cobra"},
+	{packages: "internal/demo",
+		ours: []string{"internal/app", "internal/cli", "internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/report",
+			"internal/rotation", "internal/secret", "sim/..."},
+		planned: true,
+		because: "shows the product on the simulator, and so sees both; it reaches services as the product does"},
+
+	{packages: "internal/simtest/...", ours: everything, theirs: microsoft, planned: true,
+		because: "the place that sees both sides: the product, Microsoft's own clients, and the simulator"},
+	{packages: "internal/bench/...", ours: everything, theirs: microsoft, planned: true,
+		because: "budgets are counted on the whole program against the simulator's request log"},
+
+	{packages: "sim/wire", because: "what services share about HTTP knows no service and no world"},
+	{packages: "sim/world", because: "the state behind all services answers no HTTP and knows no service"},
+	{packages: "sim/simcmd", ours: []string{"sim", "sim/world"},
+		because: "a command around the server, without a behaviour of its own"},
+	{packages: "sim", ours: []string{"sim/..."},
+		because: "the server puts the services together. Like all of the simulator it is written from Microsoft's documentation and not from our clients, and it needs nothing that a user would have to trust or fetch"},
+	{packages: "sim/...", ours: []string{"sim/wire", "sim/world"},
+		because: "one simulated service over the one world: it sees no other service, as in Azure, and nothing of the product whose mistakes it must not share"},
+
+	{packages: ".", because: "the rules of the repository, as tests"},
+}
+
+// pkg is what `go list` says of a package.
+type pkg struct {
+	ImportPath, Dir, Name              string
+	GoFiles, TestGoFiles, XTestGoFiles []string
+	IgnoredGoFiles                     []string
+	Imports, TestImports, XTestImports []string
+	Module                             *struct{ GoMod string }
+}
+
+// rel is the package's path below the module, "." for the root.
+func (p pkg) rel() string {
+	return path.Join(".", strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/"))
+}
+
+var packages = sync.OnceValues(func() ([]pkg, error) {
+	var stderr bytes.Buffer
+	cmd := exec.Command("go", "list", "-json", "./...")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w: %s", err, stderr.String())
+	}
+	var all []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		all = append(all, p)
+	}
+})
+
+func listed(t *testing.T) []pkg {
+	t.Helper()
+	all, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list names only %d packages: these rules would hold of nothing", len(all))
+	}
+	return all
+}
+
+func fits(pattern, p string) bool {
+	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return p == below || strings.HasPrefix(p, below+"/")
+	}
+	return p == pattern
+}
+
+func fitsAny(patterns []string, p string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return fits(pattern, p) })
+}
+
+// ruleFor is the rule with the most exact pattern that fits.
+func ruleFor(table []rule, p string) (best rule, ok bool) {
+	length := func(r rule) int { // an exact path is longer than itself with what is below it
+		below, subtree := strings.CutSuffix(r.packages, "/...")
+		if subtree {
+			return 2 * len(below)
+		}
+		return 2*len(r.packages) + 1
+	}
+	for _, r := range table {
+		if fits(r.packages, p) && (!ok || length(r) > length(best)) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+// allows says why a package under the rule may not import another; "" if it may.
+func (r rule) allows(self, imported string, test bool) string {
+	below, own := strings.CutPrefix(imported, module+"/")
+	first, _, _ := strings.Cut(imported, "/")
+	switch {
+	case own && below == self && test: // a test of the package from outside
+		return ""
+	case own && fitsAny(r.ours, below), own && test && fitsAny(r.tests, below):
+		return ""
+	case own:
+		return "which is not among what it may see"
+	case imported == "unsafe", imported == "C":
+		return "which nothing here may"
+	case strings.Contains(first, "."):
+		inTest := test && (fitsAny(r.tests, imported) || fits("github.com/google/go-cmp/...", imported) && !fits("sim/...", self))
+		if fitsAny(r.theirs, imported) || inTest {
+			return ""
+		}
+		return "a library that is not meant for it"
+	case !test && fitsAny(r.never, imported):
+		return "which it must do without"
+	}
+	return ""
+}
+
+func TestEveryPackageImportsOnlyWhatItsRuleAllows(t *testing.T) {
+	t.Parallel()
+	for _, p := range listed(t) {
+		r, ok := ruleFor(imports, p.rel())
+		if !ok {
+			t.Errorf("%s falls under no rule of the import table: add one with its reason, here and in ARCHITECTURE.md", p.rel())
+			continue
+		}
+		check := func(what string, list []string, test bool) {
+			for _, imported := range list {
+				if why := r.allows(p.rel(), imported, test); why != "" {
+					t.Errorf("%s%s imports %s, %s.\nThe rule for %s: %s.", what, p.rel(), imported, why, r.packages, r.because)
+				}
+			}
+		}
+		check("", p.Imports, false)
+		check("a test of ", slices.Concat(p.TestImports, p.XTestImports), true)
+	}
+}
+
+func TestEveryRuleHasAReasonAndAPackage(t *testing.T) {
+	t.Parallel()
+	all := listed(t)
+	seen := map[string]bool{}
+	for _, r := range imports {
+		if r.because == "" {
+			t.Errorf("the rule for %s has no reason", r.packages)
+		}
+		if seen[r.packages] {
+			t.Errorf("two rules for %s", r.packages)
+		}
+		seen[r.packages] = true
+		// A rule that another one shadows everywhere is as dead as one without a package.
+		governs := slices.ContainsFunc(all, func(p pkg) bool {
+			best, _ := ruleFor(imports, p.rel())
+			return best.packages == r.packages
+		})
+		if !governs && !r.planned {
+			t.Errorf("the rule for %s governs no package: remove it", r.packages)
+		}
+	}
+}
