@@ -72,6 +72,10 @@ func (i *identity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		identityError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	// Clients compare it with their own clock, which does not move with the world's.
+	i.world.Lock()
+	expires = expires.Add(i.world.RealNow().Sub(i.world.Now()))
+	i.world.Unlock()
 	wire.JSON(w, http.StatusOK, "", map[string]string{
 		"access_token": token, "expires_on": strconv.FormatInt(expires.Unix(), 10), "resource": resource,
 		"token_type": "Bearer", "client_id": m.ClientID,

@@ -9,10 +9,12 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rekeyhq/rekey/internal/cli"
+	"github.com/rekeyhq/rekey/internal/demo"
 	"github.com/rekeyhq/rekey/sim/simcmd"
 )
 
@@ -39,7 +41,7 @@ func buildVersion() string {
 }
 
 func extra(env cli.Env) []*cobra.Command {
-	return []*cobra.Command{simCommand(env)}
+	return []*cobra.Command{demoCommand(env), simCommand(env)}
 }
 
 func simCommand(env cli.Env) *cobra.Command {
@@ -53,4 +55,27 @@ func simCommand(env cli.Env) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func demoCommand(env cli.Env) *cobra.Command {
+	var pause time.Duration
+	cmd := &cobra.Command{
+		Use: "demo", Short: "show a token's whole life against a simulated Azure, in under a minute",
+		Long: `Demo starts the simulated Azure on this machine, runs rekey against it as you would, moves its clock over 26 days,
+and has a consumer use the token all along. It ends by itself and leaves nothing behind.`,
+		Example: "  rekey demo\n  rekey demo --pause 3s       # slower, for an audience",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			program, err := os.Executable()
+			if err == nil {
+				err = demo.Run(cmd.Context(), demo.Config{Program: program, Out: env.Stdout, Pause: pause, Paint: cli.Painter(env, env.Stdout)})
+			}
+			if err != nil {
+				return cli.Exit(cli.ExitFailed, err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&pause, "pause", time.Second, "how long each step stands before the next one")
+	return cmd
 }

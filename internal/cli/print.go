@@ -25,6 +25,9 @@ func newPrinter(w io.Writer, env Env) *printer {
 	return &printer{w: w, colour: terminal(w) && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"}
 }
 
+// Painter colours text for a stream, if that is a terminal that wants it.
+func Painter(env Env, w io.Writer) func(code, text string) string { return newPrinter(w, env).paint }
+
 const (
 	red    = "31"
 	green  = "32"

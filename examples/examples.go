@@ -1,0 +1,11 @@
+// Package examples holds the example manifests, so that the demo and the tests run the very files that people copy.
+// It is not a library: there is one folder per kind of credential, each with a rekey.yaml that fits the simulator's
+// built-in world as it is.
+package examples
+
+import _ "embed"
+
+// PAT is pat/rekey.yaml: one personal access token.
+//
+//go:embed pat/rekey.yaml
+var PAT []byte
