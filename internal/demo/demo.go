@@ -97,7 +97,7 @@ func (d *demo) show(ctx context.Context) error {
 		{title: "Do it: issue, prove, store.", run: []string{"apply"}, after: d.start},
 		{title: "An hour later. Nothing to do, and nothing is written.", advance: "1h", run: []string{"apply"}},
 		{title: "Day 25. It is due. This time the network loses the answer to the creation, so that there is a token that\nnobody holds: Rekey finds it by its stamp, revokes it, and goes on.",
-			advance: "599h", fault: `{"service":"devops","operation":"CreatePat","nth":1,"do":"lost"}`, run: []string{"apply"}},
+			advance: "600h", fault: `{"service":"devops","operation":"CreatePat","nth":1,"do":"lost"}`, run: []string{"apply"}},
 		{title: "Two hours later. Old and new live side by side.", advance: "2h", run: []string{"status"}},
 		{title: "The overlap has passed. The new one is proved once more, then the old one is revoked.", advance: "23h", run: []string{"apply"}},
 	}
@@ -118,6 +118,7 @@ func (d *demo) show(ctx context.Context) error {
 			return err
 		}
 	}
+	d.user.use(ctx) // at least once after the old one is gone
 	d.user.stop()
 	return d.summary(ctx)
 }
