@@ -322,7 +322,8 @@ func (d *decider) due(s strays) (code, why string) {
 	case s.current != nil && s.current.Shape != "" && s.current.Shape != d.spec.Shape:
 		return "changed", "somebody changed the credential at the issuer to something else than the manifest asks for"
 	case !d.now.Before(d.spec.DueAt(d.record)):
-		if s.current != nil && d.now.Before(d.spec.DueAt(d.recordUntil(s.current.To))) {
+		// The record keeps whole seconds, so a fraction of one is not a move.
+		if s.current != nil && s.current.To.Sub(d.record.Expires) > rounding && d.now.Before(d.spec.DueAt(d.recordUntil(s.current.To))) {
 			return "", "" // its date was moved at the issuer: amended below
 		}
 		return "due", fmt.Sprintf("expires at %s, in under %s", stamp(d.record.Expires), short(d.spec.Threshold(d.record.Life())))
