@@ -13,6 +13,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/report"
+	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
 // printer writes text for people.
@@ -208,6 +209,11 @@ func (p *printer) progress(e ledger.Entry) {
 	case ledger.Failed:
 		fmt.Fprintf(p.w, "%s  %s\n", name, p.paint(red, safe(e.Error)))
 	}
+}
+
+// waiting says why nothing moves.
+func (p *printer) waiting(name rotation.CredentialID, until time.Time, why string) {
+	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("15:04:05Z")+": "+safe(why)))
 }
 
 var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling"}

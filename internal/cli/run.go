@@ -165,7 +165,8 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 	}
 	defer closeLedger()
 	if !o.quiet {
-		cfg.Report = newPrinter(o.env.Stderr, o.env).progress
+		p := newPrinter(o.env.Stderr, o.env)
+		cfg.Report, cfg.Waiting = p.progress, p.waiting
 	}
 	e := engine.New(cfg)
 	return report.NewRun(command, e.RunID(), e.Run(ctx, creds)), nil

@@ -90,7 +90,9 @@ func (p *pass) sleep(ctx context.Context, d rotation.Decision) bool {
 		return false
 	}
 	p.slept += wait
-	p.cfg.Log.Debug("waiting", "credential", p.c.Spec.Name, "until", d.Until, "why", d.Why)
+	if p.cfg.Waiting != nil {
+		p.cfg.Waiting(p.c.Spec.Name, d.Until, d.Why)
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

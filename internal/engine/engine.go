@@ -44,6 +44,8 @@ type Config struct {
 	Ledger ledger.Log
 	// Report hears every ledger entry, for progress; nil for nobody.
 	Report func(ledger.Entry)
+	// Waiting hears when the run sleeps; nil for nobody.
+	Waiting func(name rotation.CredentialID, until time.Time, why string)
 	Log    *slog.Logger
 	// MaxWait bounds the sleeping of one run; what takes longer ends the run with a time.
 	MaxWait time.Duration

@@ -75,7 +75,7 @@ func (d *decider) own() (Decision, bool) {
 		if !d.obs.Direct {
 			return look(NeedDirect, "whether the publication whose answer was lost was committed"), true
 		}
-		if !d.now.Before(until) {
+		if r, err := ParseRecord(d.obs.Secret.Value.Tags[RecordTag]); err == nil && r.Generation == a.Generation || !d.now.Before(until) {
 			return Decision{}, false
 		}
 		return Decision{Kind: Wait, Code: "put-unknown", Until: until,
