@@ -29,6 +29,7 @@ GET    /msi/token  the managed identity endpoint, App Service form (IDENTITY_END
 
 A fault: {"service":"keyvault","operation":"SetSecret","nth":1,"do":"lost"}
   service, operation  as in /requests; left out: any
+  agent               a part of the User-Agent; left out: any
   nth                 which match, 1 is the next; left out: every one
   times               how many matches from there on
   do                  lost      handled, then the connection is cut

@@ -26,7 +26,7 @@ func (s *Server) exchange(r *http.Request, gone <-chan struct{}) answer {
 	for _, f := range hooked(s, &s.onRequest) {
 		(*f)(name, x.call.Operation, x.r)
 	}
-	f := s.strike(name, x.call.Operation)
+	f := s.strike(name, x.call.Operation, r.UserAgent())
 	if f == nil {
 		return x.finish(x.handle())
 	}

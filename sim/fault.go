@@ -36,6 +36,8 @@ type Fault struct {
 	// Service and Operation say which requests it is about, by the names of the request log; empty is any.
 	Service   string `json:"service,omitempty"`
 	Operation string `json:"operation,omitempty"`
+	// Agent is what the User-Agent of the requests contains, so that of two clients one alone is hit; empty is any.
+	Agent string `json:"agent,omitempty"`
 	// Nth is which match it hits, counted from when the fault was set: 1 is the next one, 0 every one.
 	Nth int `json:"nth,omitempty"`
 	// Times is how many matches in a row it hits, from the Nth on. 0 is one, or without end where Nth is 0.

@@ -296,3 +296,30 @@ func TestATruncatedBodyInMemoryEndsUnexpectedly(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAFaultForOneAgentLeavesOtherClientsAlone(t *testing.T) {
+	s, p := newServer(t)
+	c := &http.Client{Transport: s.Transport()}
+	arrange(t, s, Fault{Agent: "rekey", Nth: 1, Do: DoCut})
+	send := func(agent string) error {
+		req, err := http.NewRequest(http.MethodPut, probeURL, strings.NewReader("v"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("User-Agent", agent)
+		resp, err := c.Do(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	if err := send("somebody-else/1"); err != nil {
+		t.Errorf("another client is hit: %v", err)
+	}
+	if err := send("azsdk rekey/1"); err == nil {
+		t.Error("the agent that the fault names is not hit")
+	}
+	if p.handled.Load() != 1 {
+		t.Errorf("handled %d", p.handled.Load())
+	}
+}

@@ -21,9 +21,10 @@ type armed struct {
 }
 
 // matches says whether the fault is about a request, without counting it.
-func (a *armed) matches(service, operation string) bool {
+func (a *armed) matches(service, operation, agent string) bool {
 	return (a.Service == "" || strings.EqualFold(a.Service, service)) &&
-		(a.Operation == "" || strings.EqualFold(a.Operation, operation))
+		(a.Operation == "" || strings.EqualFold(a.Operation, operation)) &&
+		strings.Contains(agent, a.Agent)
 }
 
 // due says whether the fault strikes the match that was counted last.
@@ -90,12 +91,12 @@ func (s *Server) Faults() []FaultStatus {
 }
 
 // strike counts a request and gives the fault that hits it, or nil.
-func (s *Server) strike(service, operation string) *Fault {
+func (s *Server) strike(service, operation, agent string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var hit *Fault
 	for _, a := range s.faults {
-		if !a.matches(service, operation) {
+		if !a.matches(service, operation, agent) {
 			continue
 		}
 		a.Matched++
