@@ -1,0 +1,128 @@
+// Package leak looks for secrets in what a program printed or kept: as they are, and in every form in which they get
+// lost by accident.
+//
+// It is for tests alone, and no scanner for secrets that nobody knows: it is told what to look for. What always holds:
+// a finding never repeats the secret; a secret that is longer than a piece is found by its beginning, its middle or its
+// end as well, since what is cut off by a log is lost all the same.
+package leak
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Finding is one secret in one form.
+type Finding struct {
+	// Secret is which of the secrets that were searched for, by its place in the list.
+	Secret int
+	Form   string
+	// Line is where, from 1.
+	Line int
+}
+
+func (f Finding) String() string {
+	return fmt.Sprintf("secret %d, %s, in line %d", f.Secret, f.Form, f.Line)
+}
+
+// whole is up to which length only a whole secret counts. What is longer is looked for by three pieces of this length:
+// it is shorter than any fragment of a secret that could be used, and longer than what two secrets or a secret and a
+// name have in common by chance.
+const whole = 40
+
+// Search finds each secret at most once in each form.
+func Search(text string, secrets []string) []Finding {
+	var found []Finding
+	for i, s := range secrets {
+		var forms []string
+		for _, piece := range pieces(s) {
+			for _, f := range Forms(piece) {
+				if at := strings.Index(text, f.Text); at >= 0 && !slices.Contains(forms, f.Name) {
+					forms = append(forms, f.Name)
+					found = append(found, Finding{i, f.Name, 1 + strings.Count(text[:at], "\n")})
+				}
+			}
+		}
+	}
+	return found
+}
+
+func pieces(s string) []string {
+	if len(s) <= whole {
+		return []string{s}
+	}
+	mid := (len(s) - whole) / 2
+	return []string{s[:whole], s[mid : mid+whole], s[len(s)-whole:]}
+}
+
+// Form is one way in which a secret can be written.
+type Form struct{ Name, Text string }
+
+// Forms are the ways in which a secret can be written, each once. A form is part of every text that holds the secret
+// in that way, whatever stands before and after it.
+func Forms(s string) []Form {
+	if s == "" {
+		return nil
+	}
+	forms := []Form{{"plain", s}}
+	add := func(name, text string) {
+		if text != "" && !slices.ContainsFunc(forms, func(f Form) bool { return f.Text == text }) {
+			forms = append(forms, Form{name, text})
+		}
+	}
+	for shift := range 3 {
+		add("base64, shifted by "+strconv.Itoa(shift), aligned(base64.RawStdEncoding, s, shift))
+		add("base64url, shifted by "+strconv.Itoa(shift), aligned(base64.RawURLEncoding, s, shift))
+	}
+	lower := hex.EncodeToString([]byte(s))
+	add("hex", lower)
+	add("upper-case hex", strings.ToUpper(lower))
+	for _, escape := range []func(string) string{url.QueryEscape, url.PathEscape} {
+		escaped := escape(s)
+		add("URL-escaped", escaped)
+		add("URL-escaped in lower case", lowerEscapes(escaped))
+	}
+	add("JSON-escaped", jsonEscaped(s, true))
+	add("JSON-escaped without HTML", jsonEscaped(s, false))
+	quoted := strconv.Quote(s)
+	add("quoted", quoted[1:len(quoted)-1])
+	return forms
+}
+
+// aligned is the part of an encoding that depends on the secret alone when shift bytes of something else, modulo
+// three, come before it, and anything after it.
+func aligned(enc *base64.Encoding, s string, shift int) string {
+	encoded := enc.EncodeToString(append(make([]byte, shift), s...))
+	first := (shift*8 + 5) / 6           // characters that hold a bit of what comes before
+	last := (shift + len(s)) * 8 / 6     // characters without a bit of what comes after
+	if first >= last || last-first < 8 { // too short to mean anything
+		return ""
+	}
+	return encoded[first:last]
+}
+
+func lowerEscapes(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:], bytes.ToLower(b[i+1:i+3]))
+		}
+	}
+	return string(b)
+}
+
+func jsonEscaped(s string, html bool) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(html)
+	if e.Encode(s) != nil { // strings are always encodable
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(b.String()), `"`), `"`)
+}
