@@ -46,7 +46,7 @@ type Config struct {
 	Report func(ledger.Entry)
 	// Waiting hears when the run sleeps; nil for nobody.
 	Waiting func(name rotation.CredentialID, until time.Time, why string)
-	Log    *slog.Logger
+	Log     *slog.Logger
 	// MaxWait bounds the sleeping of one run; what takes longer ends the run with a time.
 	MaxWait time.Duration
 	// Interval is how often a run comes; 0 if not known.

@@ -50,6 +50,11 @@ func (p *pass) replace(ctx context.Context, d rotation.Decision, act rotation.Is
 	p.obs.Attempt = attempt
 
 	if p.failure = p.checkNew(ctx, issue.Value); p.failure != nil {
+		if p.age(p.issueAsked) > maxIssueAge {
+			// This process was suspended, and another run may have swept what it issued: no failure of the issuer's.
+			p.failure = nil
+			p.again()
+		}
 		return nil // Decide ends the attempt, and the next turn through here reports the failure
 	}
 	return p.publish(ctx, act, issue)
