@@ -54,7 +54,10 @@ func BuiltIn() State {
 		secret("svc-mfa-password", "8c73f1e17dd642a783eb0de3af6ffe33", passMFA))
 	subscription := "/subscriptions/" + SubscriptionID
 	assign := func(name, principal, role, scope string) *RoleAssignment {
-		return &RoleAssignment{Name: name, Scope: scope, RoleID: role, PrincipalID: principal, PrincipalType: "ServicePrincipal"}
+		return &RoleAssignment{
+			Name: name, Scope: scope, RoleID: role, PrincipalID: principal, PrincipalType: "ServicePrincipal",
+			CreatedBy: alex, UpdatedBy: alex, Created: born, Updated: born,
+		}
 	}
 
 	return State{
