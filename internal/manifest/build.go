@@ -3,6 +3,7 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -58,17 +59,24 @@ func (b *builder) piece(into *node, p piece, depth int, at *place) {
 	}
 	switch {
 	case len(p.text) > limit:
-		b.c.add(Problem{Line: p.line, Column: 1, Path: at.String(), Message: fmt.Sprintf(
+		b.lost(into, p, at, Problem{Line: p.line, Column: 1, Message: fmt.Sprintf(
 			"what begins here has %d bytes, more than %d: write one credential, account or vault per entry, each on lines of its own", len(p.text), limit)})
 		return
 	case !flow && strings.Count(p.text, "\n") > maxPieceLines:
-		b.c.add(Problem{Line: p.line, Column: 1, Path: at.String(), Message: fmt.Sprintf(
+		b.lost(into, p, at, Problem{Line: p.line, Column: 1, Message: fmt.Sprintf(
 			"what begins here has more than %d lines: write one credential, account or vault per entry", maxPieceLines)})
+		return
+	}
+	if n, count, ok := quickly(p); ok && b.nodes+count < maxNodes {
+		b.nodes += count
+		for _, e := range n.entries {
+			b.entry(into, e.key, e.value, at)
+		}
 		return
 	}
 	body, err := parse(p.text)
 	if err != nil {
-		b.syntax(err, p, at)
+		b.lost(into, p, at, b.syntax(err, p))
 		return
 	}
 	n := b.value(body, depth-1, at)
@@ -78,10 +86,30 @@ func (b *builder) piece(into *node, p piece, depth int, at *place) {
 			b.entry(into, e.key, e.value, at)
 		}
 	case absent:
+		into.broken = true
 	default:
-		b.c.add(Problem{Line: int(n.line), Column: int(n.col), Path: at.String(),
+		b.lost(into, p, at, Problem{Line: int(n.line), Column: int(n.col),
 			Message: fmt.Sprintf("expected a key, a colon and a space here, found %s", n.shape)})
 	}
+}
+
+// lost reports why a piece could not be read. Its key stays known, so that nobody is told that it is missing.
+func (b *builder) lost(into *node, p piece, at *place, pr Problem) {
+	pr.Path = at.String()
+	first, _, _ := strings.Cut(p.text, "\n")
+	indent := indentation(first)
+	name, _, ok := keyOf(first[indent:])
+	if !ok {
+		into.broken = true
+		b.c.add(pr)
+		return
+	}
+	key := &node{shape: text, text: name, line: int32(p.line), col: int32(indent + 1)}
+	if pr.Line == p.line || indentation(b.c.lines[min(max(pr.Line, 1), len(b.c.lines))-1]) > indent {
+		pr.Path = (&place{up: at, key: key.text}).String()
+	}
+	b.c.add(pr)
+	b.entry(into, key, &node{line: key.line, col: key.col}, at)
 }
 
 // refused is what the library reads and a manifest does without.
@@ -138,24 +166,31 @@ func parse(src string) (body ast.Node, err error) {
 	return f.Docs[0].Body, nil
 }
 
-// syntax reports what the library said, in its words: they are a closed list that repeats keys at most.
-func (b *builder) syntax(err error, p piece, at *place) {
-	pr := Problem{Line: p.line, Column: 1, Path: at.String(), Message: "not valid YAML: " + err.Error()}
+var noBlank = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+:[^\s/]`)
+
+// syntax is what the library said, in its words: they are a closed list that repeats keys at most.
+func (b *builder) syntax(err error, p piece) Problem {
+	pr := Problem{Line: p.line, Column: 1, Message: "not valid YAML: " + cutLine(err.Error())}
 	var known interface {
 		GetToken() *token.Token
 		GetMessage() string
 	}
-	if errors.As(err, &known) {
-		pr.Message = known.GetMessage()
-		var own *refused
-		if !errors.As(err, &own) {
-			pr.Message = "not valid YAML: " + strings.TrimSpace(cutLine(pr.Message))
-		}
-		if tk := known.GetToken(); tk != nil && tk.Position != nil {
-			pr.Line, pr.Column = b.line+tk.Position.Line, tk.Position.Column
-		}
+	if !errors.As(err, &known) {
+		return pr
 	}
-	b.c.add(pr)
+	if tk := known.GetToken(); tk != nil && tk.Position != nil {
+		pr.Line, pr.Column = b.line+tk.Position.Line, tk.Position.Column
+	}
+	var own *refused
+	if errors.As(err, &own) {
+		pr.Message = own.msg
+		return pr
+	}
+	pr.Message = "not valid YAML: " + strings.TrimSpace(cutLine(known.GetMessage()))
+	if pr.Line >= 1 && pr.Line <= len(b.c.lines) && noBlank.MatchString(b.c.lines[pr.Line-1]) {
+		pr.Message += "; is the blank after the colon missing?"
+	}
+	return pr
 }
 
 func cutLine(s string) string {

@@ -69,13 +69,14 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	for _, v := range m.Vaults {
 		k.vaults = append(k.vaults, v.Name)
 	}
-	for i, s := range k.section("vaults") {
+	// Where aliases made too much, the lists are not there.
+	for i, s := range k.section("vaults")[:len(m.Vaults)] {
 		k.vault(s, &m.Vaults[i])
 	}
-	for i, s := range k.section("credentials") {
+	for i, s := range k.section("credentials")[:len(m.Credentials)] {
 		k.credential(s, &m.Credentials[i])
 	}
-	for i, s := range k.section("accounts") {
+	for i, s := range k.section("accounts")[:len(m.Accounts)] {
 		k.account(s, &m.Accounts[i])
 	}
 }
@@ -155,7 +156,11 @@ func (k *checker) vault(s subject, v *Vault) {
 				return
 			}
 		}
-		k.fail(s, "url", "%s must be the address of a vault in the %s cloud, like https://NAME%s", quote(v.URL), k.m.Cloud, suffix)
+		shown := quote(v.URL)
+		if strings.ContainsAny(v.URL, "@?#") {
+			shown = hidden // there may be a password or a signature in it
+		}
+		k.fail(s, "url", "%s must be the address of a vault in the %s cloud, like https://NAME%s", shown, k.m.Cloud, suffix)
 	}
 }
 
@@ -225,6 +230,9 @@ func (k *checker) credential(s subject, c *Credential) {
 		k.fail(s, "check.probe", "%s has no settings for its check", quote(c.Kind))
 	case !slices.Contains(kind.Probes, c.Check.Probe):
 		k.fail(s, "check.probe", "%s must be %s%s", quote(c.Check.Probe), strings.Join(kind.Probes, " or "), DidYouMean(c.Check.Probe, kind.Probes))
+	}
+	if k.c.full() && k.c.failed {
+		return // nobody would see what it says
 	}
 	block := func(path string) string {
 		if path == "" {

@@ -12,7 +12,8 @@ import (
 type decoder struct {
 	c     *collector
 	kinds []Kind
-	known map[string][]string // names of accounts and vaults
+	// known are the names of accounts and vaults; no entry: they could not be read, so no name is wrong.
+	known map[string][]string
 	// steps bounds what aliases multiply.
 	steps int
 }
@@ -20,8 +21,11 @@ type decoder struct {
 func decode(c *collector, m *Manifest, root *node, kinds []Kind) {
 	d := &decoder{c: c, kinds: kinds, known: map[string][]string{}}
 	for _, section := range []string{"accounts", "vaults"} {
-		if e := root.get(section); e != nil {
+		switch e := root.get(section); {
+		case e != nil && e.value.real().shape == mapping:
 			d.known[section] = e.value.keys()
+		case e == nil && !root.broken:
+			d.known[section] = []string{}
 		}
 	}
 	d.fill(reflect.ValueOf(m).Elem(), root, nil, root)
@@ -46,6 +50,7 @@ func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 	cred, _ := v.Addr().Interface().(*Credential)
 	r := n.real()
 	set := make(map[string]*entry, len(r.entries))
+	meant := map[string]bool{}
 	for i := range r.entries {
 		e := &r.entries[i]
 		here := &place{up: p, key: e.key.text}
@@ -66,6 +71,7 @@ func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 		near := ""
 		if !d.c.full() {
 			near = Nearest(e.key.text, among)
+			meant[near] = true
 		}
 		d.at(e.key, here, e.key.text, near, "unknown key %s", quote(e.key.text))
 	}
@@ -74,14 +80,14 @@ func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 		if set[f.name] != nil {
 			continue
 		}
-		if f.required {
+		if f.required && !meant[f.name] && !r.broken {
 			d.at(key, p, "", "", "%s is missing", quote(f.name))
 		}
 		setDefault(v.Field(f.index), f)
 	}
-	d.groups(fs, set, p, key)
-	if cred != nil && cred.Kind == "" {
-		d.at(key, p, "", "", "it says not what it is: one of these is missing: %s", kindNames(d.kinds))
+	d.groups(fs, set, meant, p, key)
+	if cred != nil && cred.Kind == "" && !slices.ContainsFunc(d.kinds, func(k Kind) bool { return meant[k.Name] }) {
+		d.at(key, p, "", "", "no issuer: one of these is missing: %s", kindNames(d.kinds))
 	}
 }
 
@@ -117,11 +123,20 @@ func (d *decoder) is(want shape, n *node, p *place, key *node) bool {
 	return false
 }
 
+// over counts what is about to be decoded, and says whether aliases have made too much of it.
+func (d *decoder) over(n int, at *node, p *place) bool {
+	before := d.steps
+	if before <= maxNodes {
+		d.steps += n
+	}
+	if before <= maxNodes && d.steps > maxNodes {
+		d.at(at, p, "", "", "aliases make more than %d values", maxNodes)
+	}
+	return d.steps > maxNodes
+}
+
 func (d *decoder) field(v reflect.Value, f *field, e *entry, p *place) {
-	if d.steps++; d.steps > maxNodes {
-		if d.steps == maxNodes+1 {
-			d.at(e.key, p, "", "", "aliases make more than %d values", maxNodes)
-		}
+	if d.over(1, e.key, p) {
 		return
 	}
 	if f.pointer {
@@ -214,7 +229,7 @@ func (d *decoder) text(v reflect.Value, f *field, n *node, p *place, key *node) 
 		}
 		d.at(n, p, s, "", "%s %s", shown, f.format.says)
 		return
-	case f.ref != "" && !slices.Contains(d.known[f.ref], s):
+	case f.ref != "" && d.known[f.ref] != nil && !slices.Contains(d.known[f.ref], s):
 		near := ""
 		if !d.c.full() {
 			near = Nearest(s, d.known[f.ref])
@@ -229,9 +244,17 @@ func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
 	if !d.is(list, n, p, key) {
 		return
 	}
+	items := n.real().items
+	if len(items) > maxItems {
+		d.at(n, p, "", "", "%s has %d entries, more than %d", quote(key.text), len(items), maxItems)
+		return
+	}
+	if d.over(len(items), key, p) {
+		return
+	}
 	var out Set
 	first := map[string]*node{}
-	for i, item := range n.real().items {
+	for i, item := range items {
 		here := &place{up: p, index: i + 1}
 		s, ok := d.plain(item, here, &node{line: item.line, col: item.col, text: key.text})
 		switch {
@@ -246,7 +269,7 @@ func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
 		// What is wrong has its place too: a kind reports by index.
 		out = append(out, s)
 	}
-	if len(n.real().items) == 0 {
+	if len(items) == 0 {
 		d.at(n, p, "", "", "%s is empty", quote(key.text))
 	}
 	v.Set(reflect.ValueOf(out))
@@ -254,6 +277,9 @@ func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
 
 func (d *decoder) tags(v reflect.Value, n *node, p *place, key *node) {
 	if !d.is(mapping, n, p, key) {
+		return
+	}
+	if d.over(len(n.real().entries), key, p) {
 		return
 	}
 	out := map[string]string{}
@@ -272,6 +298,9 @@ func (d *decoder) named(v reflect.Value, f *field, n *node, p *place, key *node)
 		return
 	}
 	entries := n.real().entries
+	if d.over(len(entries), key, p) {
+		return
+	}
 	out := reflect.MakeSlice(f.typ, len(entries), len(entries))
 	for i, e := range entries {
 		here := &place{up: p, key: e.key.text}
@@ -287,13 +316,15 @@ func (d *decoder) named(v reflect.Value, f *field, n *node, p *place, key *node)
 }
 
 // groups checks that exactly one field of each group is there.
-func (d *decoder) groups(fs []field, set map[string]*entry, p *place, key *node) {
+func (d *decoder) groups(fs []field, set map[string]*entry, meant map[string]bool, p *place, key *node) {
 	order, members := groups(fs)
 	for _, g := range order {
 		var all, there []string
 		var last *entry
+		misspelt := false
 		for _, f := range members[g] {
 			all = append(all, f.name)
+			misspelt = misspelt || meant[f.name]
 			if e := set[f.name]; e != nil {
 				there = append(there, f.name)
 				if last == nil || later(e.key, last.key) {
@@ -302,7 +333,7 @@ func (d *decoder) groups(fs []field, set map[string]*entry, p *place, key *node)
 			}
 		}
 		switch {
-		case len(there) == 0 && !members[g][0].atMost:
+		case len(there) == 0 && !members[g][0].atMost && !misspelt:
 			d.at(key, p, "", "", "no %s: one of these is missing: %s", g, strings.Join(all, ", "))
 		case len(there) > 1:
 			d.at(last.key, &place{up: p, key: last.key.text}, last.key.text, "",

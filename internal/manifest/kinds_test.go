@@ -40,7 +40,7 @@ type random struct {
 }
 
 func (r *random) Check(report func(path, text string), in manifest.Context) {
-	if r.Length < 16 {
+	if r.Length != 0 && r.Length < 16 {
 		report("length", "shorter than 16")
 	}
 }

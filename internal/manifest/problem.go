@@ -73,8 +73,8 @@ type collector struct {
 	file  string
 	lines []string
 	list  []Problem
-	// more says that there was something after the list was full, and failed that one of those was an error.
-	more, failed bool
+	// failed says that there was an error, more that there was something after the list was full.
+	failed, more bool
 }
 
 func (c *collector) full() bool { return len(c.list) >= maxProblems }
@@ -84,9 +84,9 @@ func (c *collector) add(p Problem) {
 	if p.Severity == "" {
 		p.Severity = Error
 	}
+	c.failed = c.failed || p.Severity == Error
 	if c.full() {
 		c.more = true
-		c.failed = c.failed || p.Severity == Error
 		return
 	}
 	p.File = visible(c.file)

@@ -19,6 +19,7 @@ const (
 	maxBlank      = 100 // blank lines in a row
 	maxPieces     = 50_000
 	maxNodes      = 1_000_000
+	maxItems      = 500 // in one list
 	maxDepth      = 20
 )
 

@@ -2,7 +2,7 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,16 +15,51 @@ type piece struct {
 	parts  []piece
 }
 
-// keyLine matches a line that begins an entry of a block map, at the indentation that was cut off.
+// longestKey is far more than any name may have.
+const longestKey = 512
+
+// keyOf is the key of a line that begins an entry of a block map, with the indentation cut off, and what follows its
+// colon.
 //
 // Reading a file in pieces is sound because YAML demands that whatever belongs to an entry is indented deeper than
 // its key (closing brackets and the dashes of a list aside, which do not look like a key). A line that looks like a
 // key and is not one, in a quoted text or brackets that were indented wrongly, cuts a piece that is then not valid by
 // itself: the result is an error, never a different meaning.
-var keyLine = regexp.MustCompile(`^("[^"\\]*"|'[^']*'|[^\s#:{}\[\],&*!|>'"%@` + "`" + `?-][^:#]*|[?-][^\s:#-][^:#]*):(\s|$)`)
+func keyOf(l string) (key, rest string, ok bool) {
+	if l == "" {
+		return "", "", false
+	}
+	head := l[:min(len(l), longestKey)]
+	colon := -1
+	switch c := l[0]; {
+	case c == '"' || c == '\'':
+		end := strings.IndexByte(head[1:], c) + 1
+		if end == 0 || c == '"' && strings.IndexByte(head[:end], '\\') >= 0 {
+			return "", "", false
+		}
+		key, colon = head[1:end], end+1
+	case strings.IndexByte(" \t#:{}[],&*!|>%@`", c) >= 0:
+		return "", "", false
+	case (c == '-' || c == '?') && (len(l) == 1 || strings.IndexByte(" \t:#-", l[1]) >= 0):
+		return "", "", false
+	default:
+		colon = strings.IndexAny(head, ":#")
+		if colon < 0 {
+			return "", "", false
+		}
+		key = strings.TrimRight(head[:colon], " \t")
+	}
+	if colon >= len(head) || l[colon] != ':' {
+		return "", "", false
+	}
+	rest = l[colon+1:]
+	return key, rest, rest == "" || rest[0] == ' ' || rest[0] == '\t'
+}
 
-// sectionLine matches a key with nothing but a comment after it.
-var sectionLine = regexp.MustCompile(`^:\s*(#.*)?$`)
+func isKey(l string) bool {
+	_, _, ok := keyOf(l)
+	return ok
+}
 
 // pieces cuts the file into its top-level entries, and a section whose entries begin on lines of their own into
 // those. The YAML library then never sees more than one credential: in time because it is quadratic in the entries
@@ -45,30 +80,32 @@ func pieces(c *collector) []piece {
 	}
 	for i := first; i < len(lines); i++ {
 		if m := marker(lines[i]); m != "" {
-			c.add(Problem{Line: i + 1, Column: 1, Text: m, Message: fmt.Sprintf("%s begins another document: a manifest is one", quote(m))})
-			lines = lines[:i]
-			break
+			c.add(Problem{Line: i + 1, Column: 1, Text: m, Message: fmt.Sprintf("%s begins or ends a document: a manifest is one", quote(m))})
+			lines = slices.Clone(lines)
+			lines[i] = ""
 		}
 	}
+	if !isKey(firstSignificant(lines, first)) {
+		return wholeFile(lines, first)
+	}
 	top := cutAt(c, lines, first, len(lines), 0)
-	if len(top) == 0 {
-		return nil
-	}
-	if len(top) == 1 && !keyLine.MatchString(firstSignificant(lines, first)) {
-		return top
-	}
 	for i := range top {
 		top[i] = section(c, top[i], lines)
 	}
 	return top
 }
 
+// wholeFile is for what is not a block map, as JSON is: its lines may stand anywhere.
+func wholeFile(lines []string, from int) []piece {
+	return []piece{{text: strings.Join(lines[from:], "\n") + "\n", line: from + 1}}
+}
+
 // section cuts a piece further if it is a key alone with a block map below it.
 func section(c *collector, p piece, lines []string) piece {
 	from := p.line - 1
 	to := from + strings.Count(p.text, "\n")
-	m := keyLine.FindStringSubmatch(lines[from])
-	if m == nil || !sectionLine.MatchString(lines[from][len(m[0])-len(m[2])-1:]) {
+	key, rest, ok := keyOf(lines[from])
+	if !ok || !insignificant(rest) {
 		return p
 	}
 	child := from + 1
@@ -79,10 +116,10 @@ func section(c *collector, p piece, lines []string) piece {
 		return p
 	}
 	indent := indentation(lines[child])
-	if indent == 0 || !keyLine.MatchString(lines[child][indent:]) {
+	if indent == 0 || !isKey(lines[child][indent:]) {
 		return p
 	}
-	p.header = strings.Trim(strings.TrimSpace(m[1]), `"'`)
+	p.header = key
 	p.parts = cutAt(c, lines, child, to, indent)
 	p.text = ""
 	return p
@@ -96,11 +133,7 @@ func cutAt(c *collector, lines []string, from, to, indent int) []piece {
 		if begin < 0 {
 			return
 		}
-		last := end
-		for last > begin && insignificant(lines[last-1]) {
-			last--
-		}
-		ps = append(ps, piece{line: begin + 1, text: strings.Join(lines[begin:last], "\n") + "\n"})
+		ps = append(ps, piece{line: begin + 1, text: strings.Join(lines[begin:end], "\n") + "\n"})
 		begin = -1
 	}
 	for i := from; i < to; i++ {
@@ -109,12 +142,12 @@ func cutAt(c *collector, lines []string, from, to, indent int) []piece {
 			continue
 		}
 		switch in := indentation(l); {
-		case in < indent && keyLine.MatchString(l[in:]):
+		case in < indent && isKey(l[in:]):
 			flush(i)
 			lost = true
 			c.add(Problem{Line: i + 1, Column: in + 1,
 				Message: fmt.Sprintf("this line is indented by %d, what stands beside it by %d", in, indent)})
-		case in == indent && keyLine.MatchString(l[in:]):
+		case in == indent && isKey(l[in:]):
 			flush(i)
 			begin, lost = i, false
 		case begin < 0 && !lost:

@@ -29,6 +29,7 @@ type node struct {
 	entries   []entry // of a mapping, no key twice, merges already made
 	target    *node   // of an alias
 	index     map[string]int
+	broken    bool // some of it could not be read: what is not there may be in that
 }
 
 type entry struct {
@@ -83,7 +84,7 @@ func (n *node) put(e entry) {
 
 // keys are the names in a mapping.
 func (n *node) keys() []string {
-	var names []string
+	names := []string{}
 	if n = n.real(); n != nil {
 		for _, e := range n.entries {
 			names = append(names, e.key.text)
