@@ -168,8 +168,8 @@ func (e *Engine) readIndex(ctx context.Context, creds []Credential) index {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			at := e.wall()
 			list, err := s.List(ctx)
+			at := e.wall()
 			mu.Lock()
 			out[host] = indexed{list, err, at}
 			mu.Unlock()
@@ -181,9 +181,10 @@ func (e *Engine) readIndex(ctx context.Context, creds []Credential) index {
 
 // list is one account's list, shared by its credentials.
 type list struct {
-	mu   sync.Mutex
-	at   time.Time
-	have bool
+	mu    sync.Mutex
+	at    time.Time // when it was asked for: what was issued later may be missing
+	heard time.Time // when its date was heard
+	have  bool
 	driver.Listing
 }
 
@@ -212,21 +213,22 @@ func (l *lists) stale(key string) {
 	of.mu.Unlock()
 }
 
-// readList returns the account's list, read after notBefore, and when.
+// readList returns the account's list, asked for after notBefore, and when its date was heard.
 func (e *Engine) readList(ctx context.Context, i driver.Issuer, notBefore time.Time) (driver.Listing, time.Time, error) {
 	l := e.lists.of(i.ListKey())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := e.wall()
 	if l.have && at.Sub(l.at) < listAge && !l.at.Before(notBefore) {
-		return l.Listing, l.at, nil
+		return l.Listing, l.heard, nil
 	}
 	listing, err := i.List(ctx)
+	heard := e.wall()
 	if err != nil {
-		return driver.Listing{}, at, err
+		return driver.Listing{}, heard, err
 	}
-	l.Listing, l.at, l.have = listing, at, true
-	return listing, at, nil
+	l.Listing, l.at, l.heard, l.have = listing, at, heard, true
+	return listing, heard, nil
 }
 
 // record writes a ledger entry. An error means that the effect must not happen.

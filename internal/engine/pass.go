@@ -85,7 +85,8 @@ func (p *pass) census(index index) bool {
 	return rotation.CensusDue(h.Sum32(), p.date, p.cfg.Interval)
 }
 
-// clock takes a service's date, heard at a wall-clock time.
+// clock takes a service's date, heard at a wall-clock time: when the answer was there, so that the pass's time is
+// never ahead of the service's. What it writes down would otherwise not be due yet when the service says that it is.
 func (p *pass) clock(date, at time.Time) {
 	// A date is cut to the second, so one that agrees with what is known would only make the time jump back.
 	if !date.IsZero() && (p.date.IsZero() || date.Sub(p.date.Add(at.Sub(p.dateAt))).Abs() > 2*time.Second) {
@@ -137,7 +138,7 @@ func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
 }
 
 func (p *pass) readSecret(ctx context.Context, act bool) error {
-	name, at := p.c.Spec.Target.Name, p.wall()
+	name := p.c.Spec.Target.Name
 	var r driver.Reading
 	var err error
 	if act && p.listed && p.obs.Attempt == nil {
@@ -152,7 +153,7 @@ func (p *pass) readSecret(ctx context.Context, act bool) error {
 		p.obs.Secret = failed[rotation.Secret](err, p.now())
 		return err
 	}
-	p.took(r, at)
+	p.took(r, p.wall())
 	return nil
 }
 

@@ -68,7 +68,6 @@ func (p *pass) deliverable(ctx context.Context, act rotation.Issue) (stop bool, 
 	switch {
 	case act.First && p.mayWrite:
 	case act.First:
-		at := p.wall()
 		var r driver.Reading
 		err := p.effect(e, func(*ledger.Entry) error {
 			var err error
@@ -79,7 +78,7 @@ func (p *pass) deliverable(ctx context.Context, act rotation.Issue) (stop bool, 
 			return true, err
 		}
 		if r.Secret.State != rotation.Absent {
-			p.took(r, at)
+			p.took(r, p.wall())
 			return true, nil
 		}
 	default:
