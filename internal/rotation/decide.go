@@ -112,7 +112,7 @@ func (d *decider) quiet() (Decision, bool) {
 	}
 	d.record, d.haveRecord = r, true
 	open := d.spec.MayHaveSuperseded(r, s.Created, d.now)
-	if open && len(d.spec.Consumers) > 0 {
+	if (open || d.spec.Census) && len(d.spec.Consumers) > 0 {
 		return Decision{}, false
 	}
 	revokeAt := d.spec.RevokeAt(r, s.Created)
@@ -165,15 +165,14 @@ func (d *decider) unusable() (Decision, bool) {
 		return hold("soft-deleted", fmt.Sprintf("secret %s was deleted and can be recovered; its name cannot be used", d.spec.Target),
 			"recover the secret (az keyvault secret recover), or purge it if it was meant to go, or name another secret in the manifest"), true
 	case Absent:
-		return Decision{}, false
+		return d.fullTags(s.Tags)
 	}
 	if !s.Enabled {
 		return hold("disabled-version", fmt.Sprintf("the newest version of %s is disabled, so nobody can read it", d.spec.Target),
 			"enable the version, or find out who disabled it and why; set enabled: false if the credential is to rest"), true
 	}
-	if d.freeTags(s.Tags) < 0 {
-		return hold("no-free-tag", fmt.Sprintf("secret %s has no free tag of the %d for the record", d.spec.Target, MaxTags),
-			"remove a tag from the secret, or from the credential's tags in the manifest"), true
+	if hold, full := d.fullTags(s.Tags); full {
+		return hold, true
 	}
 	tag, ok := s.Tags[RecordTag]
 	if !ok {
@@ -190,6 +189,14 @@ func (d *decider) unusable() (Decision, bool) {
 	}
 	d.record, d.haveRecord = r, true
 	return Decision{}, false
+}
+
+func (d *decider) fullTags(tags map[string]string) (Decision, bool) {
+	if d.freeTags(tags) >= 0 {
+		return Decision{}, false
+	}
+	return hold("no-free-tag", fmt.Sprintf("secret %s has no free tag of the %d for the record", d.spec.Target, MaxTags),
+		"remove a tag from the secret, or from the credential's tags in the manifest"), true
 }
 
 // freeTags is how many tags are left after the foreign ones, the manifest's and the record.
@@ -228,6 +235,9 @@ func (d *decider) converge() Decision {
 	if !d.haveRecord && d.obs.Secret.Value.State == Present {
 		return d.adopt()
 	}
+	if d.obs.Secret.Value.State == Absent && len(d.adoptees()) > 1 {
+		return d.ambiguous()
+	}
 	if code, why := d.due(strays); code != "" {
 		return d.replace(code, why, strays)
 	}
@@ -256,9 +266,8 @@ func (d *decider) finish(strays strays) Decision {
 			return dec
 		}
 	}
-	revokeAt := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
 	if len(strays.superseded) > 0 {
-		if d.now.Before(revokeAt) {
+		if revokeAt := d.revokeAt(); d.now.Before(revokeAt) {
 			return d.waitForOverlap(revokeAt)
 		}
 		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
@@ -272,6 +281,9 @@ func (d *decider) finish(strays strays) Decision {
 		}
 		return d.revoke(strays.superseded[0], "superseded; every consumer is on the new publication, which works, and the overlap has passed")
 	}
+	if len(strays.orphans) > 0 {
+		return d.skewed() // or they were revoked before
+	}
 	if d.tooShort(strays) {
 		return d.overlapHold()
 	}
@@ -279,10 +291,36 @@ func (d *decider) finish(strays strays) Decision {
 	if len(strays.young) > 0 {
 		// Not ours to judge yet. The census or the next rotation looks again; saying when costs nothing.
 		d.note("young", fmt.Sprintf("%s is stamped for this secret and unpublished; a run elsewhere may be about to publish it, so it is left until it is older than %s", strays.young[0].ID, d.spec.SweepWindow))
-		return Decision{Kind: Wait, Code: "young", Until: strays.young[0].From.Add(d.spec.SweepWindow),
-			Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
+		return d.waitForYoung(strays)
 	}
 	return d.current()
+}
+
+// revokeAt is when everything that was superseded may be revoked. What an older publication promised to its own
+// predecessor holds too: that one may be alive still, and the overlap may be shorter in the manifest since.
+func (d *decider) revokeAt() time.Time {
+	at := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
+	if d.record.Compromised {
+		return at
+	}
+	for _, r := range d.obs.Versions.Value {
+		if r.RevokeAfter.After(at) {
+			at = r.RevokeAfter
+		}
+	}
+	return at
+}
+
+func (d *decider) waitForYoung(s strays) Decision {
+	var until time.Time
+	for _, i := range s.young {
+		stamp, _ := ParseStamp(i.Name)
+		if old := bornAt(i, stamp).Add(d.spec.SweepWindow); until.IsZero() || old.Before(until) {
+			until = old
+		}
+	}
+	return Decision{Kind: Wait, Code: "young", Until: until,
+		Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
 }
 
 // tell hands the publication to the consumers that are behind, and checks the others.
@@ -354,7 +392,7 @@ func (d *decider) replace(code, why string, s strays) Decision {
 	}
 	until := d.now.Add(d.spec.Lifetime)
 	tried := d.obs.Attempt != nil && d.obs.Attempt.Extended
-	if d.spec.Extend && code == "due" && s.current != nil && !tried {
+	if d.spec.Extend && code == "due" && s.current != nil && d.ours(*s.current) && !tried {
 		return Decision{Kind: Act, Code: code, Why: why + "; the value stays the same", Action: Extend{s.current.ID, until}}
 	}
 	act := Issue{Until: until, Compromised: d.spec.Command == Compromised, First: d.obs.Secret.Value.State == Absent}
@@ -398,24 +436,37 @@ func (d *decider) adopt() Decision {
 
 // adoptee finds what the manifest adopts.
 func (d *decider) adoptee() (Issued, Decision, bool) {
+	found := d.adoptees()
+	switch len(found) {
+	case 1:
+		return found[0], Decision{}, true
+	case 0:
+		return Issued{}, hold("adopt-missing", "the credential that the manifest adopts is not among the account's living ones, or is stamped for another secret",
+			"correct adopt.id or adopt.name; or delete the secret so that a new credential is issued in its place"), false
+	}
+	return Issued{}, d.ambiguous(), false
+}
+
+func (d *decider) ambiguous() Decision {
+	return hold("adopt-ambiguous", fmt.Sprintf("%d credentials of the account are named %q", len(d.adoptees()), d.spec.Adopt.Name),
+		"adopt it by id")
+}
+
+func (d *decider) adoptees() []Issued {
 	var found []Issued
 	for _, i := range d.obs.Issued.Value {
 		if d.adopts(i) {
 			found = append(found, i)
 		}
 	}
-	switch len(found) {
-	case 1:
-		return found[0], Decision{}, true
-	case 0:
-		return Issued{}, hold("adopt-missing", "the credential that the manifest adopts is not among the account's living ones",
-			"correct adopt.id or adopt.name; or delete the secret so that a new credential is issued in its place"), false
-	}
-	return Issued{}, hold("adopt-ambiguous", fmt.Sprintf("%d credentials of the account are named %q", len(found), d.spec.Adopt.Name),
-		"adopt it by id"), false
+	return found
 }
 
+// adopts says whether the manifest names a credential. It cannot name what is stamped for another secret.
 func (d *decider) adopts(i Issued) bool {
+	if s, stamped := ParseStamp(i.Name); stamped && s.Hash != d.spec.Target.Hash() {
+		return false
+	}
 	if d.spec.Adopt.ID != "" {
 		return i.ID == d.spec.Adopt.ID
 	}
@@ -438,9 +489,13 @@ func (d *decider) retire() Decision {
 		}
 		return d.revoke(all[0], "retired by a person")
 	}
+	d.noteStrays(s)
+	if len(s.unproved) > 0 {
+		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, but its newest version was not written by Rekey, so nothing proves that nobody uses them", len(s.unproved)),
+			"restore the tag from the version before, or revoke them at the issuer yourself")
+	}
 	if len(s.young) > 0 {
-		return Decision{Kind: Wait, Code: "young", Until: s.young[0].From.Add(d.spec.SweepWindow),
-			Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
+		return d.waitForYoung(s)
 	}
 	return Decision{Kind: Done, Code: "retired", Why: "nothing that Rekey issued for this secret is alive"}
 }

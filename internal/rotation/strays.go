@@ -14,6 +14,7 @@ type strays struct {
 	orphans    []Issued // proved: nobody can hold them
 	young      []Issued // stamped for this secret, unpublished, and too young to judge
 	unproved   []Issued // stamped for this secret, but the proof does not hold
+	otherName  []Issued // stamped for this secret under another credential's name, and in no record
 }
 
 // classify sorts what is alive at the issuer. It needs Issued and Versions of this pass.
@@ -30,7 +31,9 @@ func (d *decider) classify() strays {
 	if d.haveRecord {
 		// The list of versions may lag behind the version that was read by name.
 		published[d.record.Generation], publishedID[d.record.IssuerID] = true, true
-		publishedID[d.record.Predecessor] = true
+		if d.record.Predecessor != "" {
+			publishedID[d.record.Predecessor] = true
+		}
 	}
 	// Without our record on the newest version, and unless the secret never existed, nothing proves that what is
 	// not in a record was not used.
@@ -48,6 +51,9 @@ func (d *decider) classify() strays {
 			out.adopted = &i
 		case !forUs && !(publishedID[i.ID] && d.adopts(i)):
 			// Somebody else's, whatever a record says of it.
+			if stamped && s.Hash == d.spec.Target.Hash() {
+				out.otherName = append(out.otherName, i)
+			}
 		case !d.haveRecord && d.obs.Secret.Value.State == Present:
 			out.unproved = append(out.unproved, i)
 		case publishedID[i.ID] || forUs && published[s.Generation]:
@@ -84,6 +90,9 @@ func (d *decider) ours(i Issued) bool {
 func (d *decider) noteStrays(s strays) {
 	for _, i := range s.unproved {
 		d.note("unproved", fmt.Sprintf("%s (%s) is stamped for this secret, but nothing proves that nobody uses it; it is left alone", i.ID, i.Name))
+	}
+	for _, i := range s.otherName {
+		d.note("other-name", fmt.Sprintf("%s (%s) is stamped for this secret by a credential of another name, and no version's record names it; it is left alone: revoke it at the issuer if the credential was renamed", i.ID, i.Name))
 	}
 }
 
