@@ -1,0 +1,122 @@
+package scenario
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// agent is what the User-Agent of every call of the product contains, so that faults can be aimed at it.
+const agent = "rekey"
+
+// network is the product's way to Azure. What happens to the process at a call, and not to the call, happens here: it
+// is suspended, killed, or overtaken by somebody.
+type network struct {
+	inner http.RoundTripper
+	hooks *hooks
+	dead  atomic.Bool
+}
+
+func (n *network) killed() bool { return n.dead.Load() }
+
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	if n.dead.Load() {
+		runtime.Goexit()
+	}
+	if r.UserAgent() == "" { // MSAL sends none
+		r = r.Clone(r.Context())
+		r.Header.Set("User-Agent", agent)
+	}
+	op := operation(r)
+	n.event("before " + op)
+	resp, err := n.inner.RoundTrip(r)
+	n.event("after " + op)
+	return resp, err
+}
+
+func (n *network) event(name string) {
+	if f := n.hooks.next(name); f != nil && f() == die {
+		n.dead.Store(true)
+		runtime.Goexit() // deferred calls aside, nothing more happens: as near to a kill as a goroutine comes
+	}
+}
+
+// fate is what becomes of the process after something happened to it.
+type fate int
+
+const (
+	live fate = iota
+	die
+)
+
+// hooks are what happens to a machine's processes at their calls.
+type hooks struct {
+	mu    sync.Mutex
+	armed []*hook
+	seen  []string
+}
+
+type hook struct {
+	event string // "before SetSecret", "after CreatePat"; "" is any
+	nth   int
+	f     func() fate
+}
+
+// at arranges for f at the nth time that something is about to happen, or has happened.
+func (h *hooks) at(event string, nth int, f func() fate) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.armed = append(h.armed, &hook{event, nth, f})
+}
+
+func (h *hooks) next(event string) (f func() fate) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen = append(h.seen, event)
+	for _, k := range h.armed {
+		if k.event == "" || k.event == event {
+			if k.nth--; k.nth == 0 && f == nil {
+				f = k.f
+			}
+		}
+	}
+	return f
+}
+
+// happened lists what happened so far.
+func (h *hooks) happened() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen
+}
+
+// operation names a call as the request log does, as far as scenarios need it.
+func operation(r *http.Request) string {
+	host, path := r.URL.Host, r.URL.Path
+	switch {
+	case strings.HasSuffix(host, ".vault.azure.net"):
+		parts := strings.Split(strings.Trim(path, "/"), "/")
+		switch {
+		case parts[0] == "deletedsecrets":
+			return "GetDeletedSecret"
+		case len(parts) == 1:
+			return "GetSecrets"
+		case r.Method == http.MethodPut:
+			return "SetSecret"
+		case r.Method == http.MethodPatch:
+			return "UpdateSecret"
+		case parts[len(parts)-1] == "versions":
+			return "GetSecretVersions"
+		}
+		return "GetSecret"
+	case strings.HasSuffix(path, "/_apis/tokens/pats"):
+		return map[string]string{"GET": "ListPats", "POST": "CreatePat", "PUT": "UpdatePat", "DELETE": "RevokePat"}[r.Method]
+	case strings.HasSuffix(path, "/_apis/connectionData"):
+		return "ConnectionData"
+	case strings.HasSuffix(path, "/token"):
+		return "token"
+	}
+	return "other"
+}
