@@ -223,16 +223,23 @@ func (r rule) allows(self, imported string, test bool) string {
 
 func TestEveryPackageImportsOnlyWhatItsRuleAllows(t *testing.T) {
 	t.Parallel()
+	said := map[string]bool{} // once, not once a platform
+	complain := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); !said[text] {
+			said[text] = true
+			t.Error(text)
+		}
+	}
 	for _, p := range listed(t) {
 		r, ok := ruleFor(imports, p.rel())
 		if !ok {
-			t.Errorf("%s falls under no rule of the import table: add one with its reason, here and in ARCHITECTURE.md", p.rel())
+			complain("%s falls under no rule of the import table: add one with its reason, here and in ARCHITECTURE.md", p.rel())
 			continue
 		}
 		check := func(what string, list []string, test bool) {
 			for _, imported := range list {
 				if why := r.allows(p.rel(), imported, test); why != "" {
-					t.Errorf("%s%s imports %s, %s.\nThe rule for %s: %s.", what, p.rel(), imported, why, r.packages, r.because)
+					complain("%s%s imports %s, %s.\nThe rule for %s: %s.", what, p.rel(), imported, why, r.packages, r.because)
 				}
 			}
 		}
