@@ -219,7 +219,7 @@ func (e *Engine) readList(ctx context.Context, i driver.Issuer, notBefore time.T
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := e.wall()
-	if l.have && at.Sub(l.at) < listAge && !l.at.Before(notBefore) {
+	if l.have && at.Sub(l.at) < listAge && l.at.After(notBefore) {
 		return l.Listing, l.heard, nil
 	}
 	listing, err := i.List(ctx)
