@@ -66,7 +66,7 @@ func Exit(code int, err error) error { return &exit{code, err} }
 func Main(ctx context.Context, env Env, args []string) int {
 	root := New(env)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	ran, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitDone
 	}
@@ -77,7 +77,7 @@ func Main(ctx context.Context, env Env, args []string) int {
 	if e.err != nil {
 		newPrinter(env.Stderr, env).problem(e.err)
 		if e.code == ExitUsage && !errors.Is(e.err, errManifest) {
-			fmt.Fprintln(env.Stderr, "see rekey --help")
+			fmt.Fprintf(env.Stderr, "see %s --help\n", ran.CommandPath())
 		}
 	}
 	return e.code
@@ -115,12 +115,14 @@ func New(env Env) *cobra.Command {
 	root := &cobra.Command{
 		Use: "rekey", Short: "rotates the credentials that Azure automation runs on", Long: long,
 		SilenceUsage: true, SilenceErrors: true, Version: env.Version,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: example("rekey init", "rekey plan", "rekey apply -f prod.yaml --json"),
+		Args:    known,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.SetIn(env.Stdin)
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	f := root.PersistentFlags()
 	f.StringVarP(&o.file, "file", "f", "rekey.yaml", "the manifest")
@@ -133,6 +135,26 @@ func New(env Env) *cobra.Command {
 		root.AddCommand(env.Extra(env)...)
 	}
 	return root
+}
+
+// known refuses a word that is no command, and says which one was meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("%w (did you mean %q?)", err, near[0])
+	}
+	return err
+}
+
+// none refuses what follows a command that takes nothing.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument, and %q is one", cmd.CommandPath(), args[0])
+	}
+	return nil
 }
 
 // options are the flags that every command has.

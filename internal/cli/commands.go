@@ -27,7 +27,7 @@ func (o *options) initCommand() *cobra.Command {
 		Use: "init", Short: "write a commented manifest to start from",
 		Long:    "Init writes a commented manifest to start from. It never overwrites one.",
 		Example: example("rekey init", "rekey init -f prod.yaml"),
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(*cobra.Command, []string) error {
 			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
@@ -51,7 +51,7 @@ func (o *options) validateCommand() *cobra.Command {
 		Use: "validate", Short: "check the manifest, all of it at once",
 		Long:    "Validate checks the manifest without any connection and prints everything that is wrong with it, with line and column.",
 		Example: example("rekey validate", "rekey validate -f prod.yaml --json"),
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(*cobra.Command, []string) error {
 			m, problems, err := o.manifest()
 			if err != nil {
@@ -76,7 +76,7 @@ func (o *options) validateCommand() *cobra.Command {
 				return Exit(ExitUsage, nil)
 			}
 			if !o.json {
-				fmt.Fprintf(o.env.Stdout, "%s is valid: %d credentials\n", o.file, len(m.Credentials))
+				fmt.Fprintf(o.env.Stdout, "%s is valid: %s\n", o.file, count(len(m.Credentials), "credential"))
 			}
 			return nil
 		},
@@ -86,8 +86,10 @@ func (o *options) validateCommand() *cobra.Command {
 func (o *options) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "print the manifest's JSON Schema, for editors",
+		Long: `Schema prints the manifest's JSON Schema. An editor that knows it completes names, explains them and marks what is
+wrong. It says less than rekey validate, which also holds names against each other.`,
 		Example: example("rekey schema > rekey.schema.json", "# then, as the manifest's first line:", "# yaml-language-server: $schema=rekey.schema.json"),
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := o.env.Stdout.Write(append(manifest.Schema(app.Kinds()), '\n'))
 			return err
@@ -98,7 +100,9 @@ func (o *options) schemaCommand() *cobra.Command {
 func (o *options) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version",
-		Args: cobra.NoArgs,
+		Long:    "Version prints the version, the platform that it was built for, and the Go that built it.",
+		Example: example("rekey version", "rekey version --json"),
+		Args:    none,
 		RunE: func(*cobra.Command, []string) error {
 			if o.json {
 				return writeJSON(o.env.Stdout, map[string]string{"schema": "rekey.version/1", "version": o.env.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
@@ -118,7 +122,7 @@ func (o *options) loginCommand() *cobra.Command {
 device. What comes of it is sealed in the vault that the manifest names under the account's tokenCache, and renewed
 from there on by every run that uses it.`,
 		Example: example("rekey login --account svc-devops-pat", "rekey login --account svc-devops-pat --device-code"),
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if account == "" {
 				return Exit(ExitUsage, errors.New("login needs --account NAME, a name out of the manifest's accounts"))
@@ -184,7 +188,12 @@ func (o *options) retireCommand() *cobra.Command {
 The secret stays in the vault, with a value that no longer works. Set enabled: false in the manifest, or take the
 credential out of it: the next apply would issue a new one.`,
 		Example: example("rekey retire devops-pat", "rekey retire devops-pat --yes"),
-		Args:    cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("retire needs the name of the one credential whose life is to end: rekey retire NAME")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, names []string) error {
 			ctx := cmd.Context()
 			_, creds, err := o.credentials(names)
@@ -225,7 +234,7 @@ func (o *options) showAlive(name string, alive []rotation.Issued) {
 		fmt.Fprintf(w, "%s: nothing that Rekey issued for it is alive\n", name)
 		return
 	}
-	fmt.Fprintf(w, "%s: this will be revoked, and whoever uses it is cut off:\n", name)
+	fmt.Fprintf(w, "%s: %s will be revoked, and whoever uses it is cut off:\n", name, count(len(alive), "token"))
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, i := range alive {
 		fmt.Fprintf(t, "  %s\t%s\tvalid until %s\n", safe(i.ID), safe(i.Name), when(i.To, time.Time{}))

@@ -67,6 +67,21 @@ func safe(s string) string {
 	}, s)
 }
 
+func needs(n int) string {
+	if n == 1 {
+		return "needs a person"
+	}
+	return "need a person"
+}
+
+// count says how many of something there are.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -112,7 +127,7 @@ func (p *printer) run(doc report.Run, all bool) {
 	for _, x := range []struct {
 		n            int
 		colour, text string
-	}{{s.ToDo, bold, "to do"}, {s.Done, green, "done"}, {s.Waiting, "", "waiting"}, {s.Held, yellow, "need a person"}, {s.Failed, red, "failed"}} {
+	}{{s.ToDo, bold, "to do"}, {s.Done, green, "done"}, {s.Waiting, "", "waiting"}, {s.Held, yellow, needs(s.Held)}, {s.Failed, red, "failed"}} {
 		text := x.text
 		if plan && text == "done" {
 			text = "with nothing to do"
@@ -156,16 +171,19 @@ func (p *printer) credential(c report.Credential, plan bool) {
 		line("note: ", n)
 	}
 	for _, e := range c.Effects {
-		text := e.Effect + " " + e.Target
-		if e.Outcome != string(ledger.Done) {
-			text += " (the answer was lost)"
+		if e.Effect == "prove" && e.Outcome == string(ledger.Done) {
+			continue // it changes nothing
 		}
-		line("did: ", text)
+		text := past[e.Effect] + " " + e.Target
+		if e.Outcome != string(ledger.Done) {
+			text = "tried to " + e.Effect + " " + e.Target + " (the answer was lost)"
+		}
+		line("", text)
 	}
 	if plan && len(c.Assumed) > 0 {
 		line("assumed: ", strings.Join(c.Assumed, "; "))
 	}
-	if c.Outcome == report.Waiting || plan {
+	if c.Outcome == report.Waiting || plan && c.Outcome != report.Failed {
 		line("next: ", when(c.Next, time.Time{}))
 	}
 }

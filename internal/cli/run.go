@@ -68,7 +68,12 @@ func (o *options) rotateCommand() *cobra.Command {
 		Long: `Rotate replaces the named credentials now, due or not. The old ones live on for their overlap; with --compromised
 they are revoked as soon as the new ones are published, and whoever still uses them is cut off.`,
 		Example: example("rekey rotate devops-pat", "rekey rotate devops-pat --compromised"),
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("rotate needs the names of the credentials to replace: rekey rotate NAME...")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, names []string) error {
 			command := rotation.Rotate
 			if compromised {
