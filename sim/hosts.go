@@ -104,7 +104,7 @@ func loopback(host string) bool {
 // route finds who answers a request. A nil service with ok is a host that is known and not built.
 func (s *Server) route(r *http.Request) (service wire.Service, name string, ok bool) {
 	host := hostOf(r.Host)
-	if loopback(host) && r.URL.Path == IdentityPath {
+	if loopback(host) && r.URL.Path == IdentityPath || metadata(host, r.URL.Path) {
 		name, ok = identityName, true
 	} else {
 		name, ok = serviceFor(host)

@@ -24,7 +24,7 @@ type tokenIssuer interface {
 }
 
 // identity is the managed identity endpoint in its App Service form (facts/azure-devops-entra.md 8.7), which
-// Container Apps and Functions share.
+// Container Apps and Functions share, and the metadata service of virtual machines.
 type identity struct {
 	world  *world.World
 	issuer tokenIssuer
@@ -40,6 +40,10 @@ func (*identity) Operation(r *http.Request) string {
 }
 
 func (i *identity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if metadata(hostOf(r.Host), r.URL.Path) {
+		i.serveMetadata(w, r)
+		return
+	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		identityError(w, http.StatusMethodNotAllowed, "Only GET is served here.")
@@ -72,14 +76,18 @@ func (i *identity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		identityError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	// Clients compare it with their own clock, which does not move with the world's.
-	i.world.Lock()
-	expires = expires.Add(i.world.RealNow().Sub(i.world.Now()))
-	i.world.Unlock()
 	wire.JSON(w, http.StatusOK, "", map[string]string{
-		"access_token": token, "expires_on": strconv.FormatInt(expires.Unix(), 10), "resource": resource,
+		"access_token": token, "expires_on": i.clientTime(expires), "resource": resource,
 		"token_type": "Bearer", "client_id": m.ClientID,
 	})
+}
+
+// clientTime is a time of the world as clients compare it with their own clock, which does not move with the world's.
+// The two clocks are read one after the other, so their difference is rounded.
+func (i *identity) clientTime(t time.Time) string {
+	i.world.Lock()
+	defer i.world.Unlock()
+	return strconv.FormatInt(t.Add(i.world.RealNow().Sub(i.world.Now()).Round(time.Second)).Unix(), 10)
 }
 
 // find picks the identity that is asked for out of those that the header opens. One machine has one header and may
