@@ -40,3 +40,43 @@ func dump(n *node) string {
 	}
 	return b.String()
 }
+
+// InPieces is the tree of a file as Parse reads it, InOnePiece as the YAML library reads it whole; ok says that there
+// was nothing to complain of.
+func InPieces(src string) (tree string, ok bool) {
+	c := &collector{}
+	root := read(c, []byte(src))
+	if root == nil || len(c.list) > 0 {
+		return "", false
+	}
+	return values(root), true
+}
+
+func InOnePiece(src string) string {
+	c := &collector{lines: strings.Split(src, "\n")}
+	b := &builder{c: c, anchors: map[string]*node{}}
+	body, err := parse(src)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	n := b.value(body, 1, nil)
+	if len(c.list) > 0 {
+		return "problems: " + c.sorted().String()
+	}
+	return values(n)
+}
+
+// values is a tree with the places of its keys alone: a section begins at its key or at its first entry, and the
+// library is a column off now and then where a value continues on another line.
+func values(n *node) string {
+	var b strings.Builder
+	n = n.real()
+	fmt.Fprintf(&b, "%s %q", n.shape, n.text)
+	for _, i := range n.items {
+		b.WriteString(" [" + values(i) + "]")
+	}
+	for _, e := range n.entries {
+		fmt.Fprintf(&b, " {%d:%d %q = %s}", e.key.line, e.key.col, e.key.text, values(e.value))
+	}
+	return b.String()
+}

@@ -188,6 +188,15 @@ func TestAnchorsAliasesAndMerges(t *testing.T) {
 	}
 }
 
+func TestAMergeAmongTheEntriesOfASection(t *testing.T) {
+	m := mustParse(t, strings.Replace(sound, "vaults:\n", "vaults:\n  <<: {prod: {name: kv-other}, more: {name: kv-more}}\n", 1))
+	prod, _ := m.Vault("prod")
+	more, _ := m.Vault("more")
+	if prod.Host != "kv-pat-prod.vault.azure.net" || more.Host != "kv-more.vault.azure.net" {
+		t.Errorf("%+v", m.Vaults)
+	}
+}
+
 func TestCloudsHaveTheirOwnVaults(t *testing.T) {
 	for cloud, suffix := range map[string]string{"usgov": "vault.usgovcloudapi.net", "china": "vault.azure.cn"} {
 		src := strings.Replace(sound, "identity:", "cloud: "+cloud+"\nidentity:", 1)

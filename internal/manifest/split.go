@@ -88,6 +88,9 @@ func pieces(c *collector) []piece {
 	if !isKey(firstSignificant(lines, first)) {
 		return wholeFile(lines, first)
 	}
+	if merges(lines[first:], 0) {
+		return wholeFile(lines, first)
+	}
 	top := cutAt(c, lines, first, len(lines), 0)
 	for i := range top {
 		top[i] = section(c, top[i], lines)
@@ -105,7 +108,7 @@ func section(c *collector, p piece, lines []string) piece {
 	from := p.line - 1
 	to := from + strings.Count(p.text, "\n")
 	key, rest, ok := keyOf(lines[from])
-	if !ok || !insignificant(rest) {
+	if !ok || !isName(key) || !insignificant(rest) {
 		return p
 	}
 	child := from + 1
@@ -119,10 +122,20 @@ func section(c *collector, p piece, lines []string) piece {
 	if indent == 0 || !isKey(lines[child][indent:]) {
 		return p
 	}
+	if merges(lines[child:to], indent) {
+		return p
+	}
 	p.header = key
 	p.parts = cutAt(c, lines, child, to, indent)
 	p.text = ""
 	return p
+}
+
+// merges says whether a merge stands among the entries at that indentation: what it means depends on all of them.
+func merges(lines []string, indent int) bool {
+	return slices.ContainsFunc(lines, func(l string) bool {
+		return indentation(l) == indent && strings.HasPrefix(l[indent:], "<<")
+	})
 }
 
 // cutAt cuts lines[from:to] before each line that begins an entry at that indentation.
