@@ -154,6 +154,9 @@ func judge(g *given) (d Decision, broken string) {
 // TestEveryCombinationOfSmallFactsObeysTheRules enumerates the facts on which issues and revocations rest.
 func TestEveryCombinationOfSmallFactsObeysTheRules(t *testing.T) {
 	t.Parallel()
+	// The last way of these two is left to the samples.
+	times, adoption := times, adoption
+	times.ways, adoption.ways = times.ways[:3], adoption.ways[:3]
 	dims := []dimension{secrets, direct, versions, checks, dates, times, commands, adoption}
 	cases, kinds := 0, map[string]int{}
 	digits := make([]int, len(dims))
@@ -221,7 +224,7 @@ func TestSampledCombinationsOfAllFactsObeyTheRules(t *testing.T) {
 	dims := []dimension{secrets, direct, versions, checks, dates, commands, adoption, lists, flags, records, users}
 	r := rand.New(rand.NewPCG(1, 2))
 	actions := map[string]int{}
-	for n := range 25000 {
+	for n := range 12000 {
 		g := steady(history)
 		digits := []int{r.IntN(len(times.ways))}
 		times.ways[digits[0]](&g)

@@ -77,6 +77,10 @@ func (r Record) Encode() (string, error) {
 	if len(s) > maxRecord {
 		return "", fmt.Errorf("record of generation %s is %d bytes, over the %d that a tag is known to hold", r.Generation, len(s), maxRecord)
 	}
+	// What cannot be read would hold the credential until a person mends the tag.
+	if _, err := ParseRecord(s); err != nil {
+		return "", fmt.Errorf("record of generation %s is incomplete: %w", r.Generation, err)
+	}
 	return s, nil
 }
 
@@ -94,7 +98,7 @@ func ParseRecord(s string) (Record, error) {
 	seen := map[string]bool{}
 	for field := range strings.SplitSeq(rest, ";") {
 		key, v, ok := strings.Cut(field, "=")
-		if !ok || v == "" || seen[key] {
+		if !ok || v == "" || strings.Contains(v, "=") || seen[key] {
 			return Record{}, fmt.Errorf("tag %q has a malformed or repeated field %.20q", RecordTag, field)
 		}
 		seen[key] = true
