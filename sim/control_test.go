@@ -78,9 +78,8 @@ func TestTheStateIsAWorldWithoutSecrets(t *testing.T) {
 
 func TestTheClockMovesForwardOnly(t *testing.T) {
 	s, _ := newServer(t)
-	before := s.now()
 	for in, want := range map[string]time.Duration{`{"advance":"720h"}`: 720 * time.Hour, `{"advance":"30d"}`: 720 * time.Hour, `{"advance":"0s"}`: 0} {
-		before = s.now()
+		before := s.now()
 		code, body := control(t, s, "POST", "/clock", in)
 		var got struct{ Now time.Time }
 		if err := json.Unmarshal([]byte(body), &got); err != nil || code != 200 {
@@ -90,7 +89,7 @@ func TestTheClockMovesForwardOnly(t *testing.T) {
 			t.Errorf("%s moved the clock by %v", in, moved)
 		}
 	}
-	before = s.now()
+	before := s.now()
 	for in, want := range map[string]string{
 		`{"advance":"-1h"}`: "never goes back", `{}`: "is missing", `{"advanse":"1h"}`: "unknown member advanse",
 		`{"advance":5}`: "duration", ``: "no JSON", `{"advance":"soon"}`: "duration",

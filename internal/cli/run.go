@@ -70,7 +70,7 @@ they are revoked as soon as the new ones are published, and whoever still uses t
 		Example: example("rekey rotate devops-pat", "rekey rotate devops-pat --compromised"),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("rotate needs the names of the credentials to replace: rekey rotate NAME...")
+				return errors.New("rotate needs the names of the credentials to replace, as in: rekey rotate NAME")
 			}
 			return nil
 		},

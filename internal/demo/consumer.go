@@ -173,10 +173,10 @@ func (c *consumer) call(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("Azure DevOps answers %d", resp.StatusCode)
+		return fmt.Errorf("the answer of Azure DevOps is %d", resp.StatusCode)
 	}
 	if json.NewDecoder(resp.Body).Decode(&body) != nil || body.AuthenticatedUser.ID == "" {
-		return errors.New("Azure DevOps does not say who it is")
+		return errors.New("the answer of Azure DevOps does not say who it is")
 	}
 	return nil
 }

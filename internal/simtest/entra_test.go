@@ -148,6 +148,7 @@ func TestAUserSignsInWithAPasswordAndGoesOnWithTheRefreshToken(t *testing.T) {
 	u := user(t, world.BuiltIn(), "svc-devops-pat")
 	c := r.msal(world.ClientAzureCLI)
 	ctx := context.Background()
+	//lint:ignore SA1019 what is deprecated is simulated, because the product falls back on it
 	first := must(c.AcquireTokenByUsernamePassword(ctx, []string{patScope}, u.UPN, u.Password))(t)
 	if first.Account.PreferredUsername != u.UPN || first.IDToken.Oid != u.ID {
 		t.Errorf("the client reads %+v", first.Account)
@@ -167,6 +168,7 @@ func TestAUserSignsInWithAPasswordAndGoesOnWithTheRefreshToken(t *testing.T) {
 func TestAUserWithASecondFactorGetsNoTokenForAPassword(t *testing.T) {
 	r := record(t, nil)
 	u := user(t, world.BuiltIn(), "svc-mfa")
+	//lint:ignore SA1019 what is deprecated is simulated, because the product falls back on it
 	_, err := r.msal(world.ClientAzureCLI).AcquireTokenByUsernamePassword(context.Background(), []string{patScope}, u.UPN, u.Password)
 	if err == nil || !strings.Contains(err.Error(), "AADSTS50076") {
 		t.Errorf("got %v", err)
@@ -251,6 +253,18 @@ func TestAMachineSignsInWithItsManagedIdentity(t *testing.T) {
 	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: r.options()}))(t)
 	signIn(t, cred, vaultScope)
 	r.hold("ManagedIdentity 200")
+}
+
+func TestAVirtualMachineSignsInWithItsManagedIdentity(t *testing.T) {
+	r := record(t, nil)
+	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT"} {
+		t.Setenv(name, "")
+	}
+	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
+		ClientOptions: r.options(), ID: azidentity.ClientID(world.BuiltIn().ManagedIdentities[0].ClientID),
+	}))(t)
+	signIn(t, cred, vaultScope)
+	r.hold("MetadataService 200")
 }
 
 func TestTheTokenEndpointAnswersEachGrantWithItsOwnMembers(t *testing.T) {

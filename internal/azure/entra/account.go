@@ -125,7 +125,7 @@ func (a *Account) byPassword(ctx context.Context, scope string) (public.AuthResu
 	var res public.AuthResult
 	err = r.Value.Use(func(b []byte) error {
 		var err error
-		//nolint:staticcheck // The password grant is deprecated, and the manifest warns of it; some accounts have nothing else.
+		//lint:ignore SA1019 the password grant is deprecated, and the manifest warns of it; some accounts have nothing else.
 		res, err = a.msal.AcquireTokenByUsernamePassword(ctx, []string{scope}, a.cfg.Username, string(b))
 		return err
 	})
