@@ -26,7 +26,8 @@ bin/rekey: FORCE
 demo: bin/rekey
 	bin/rekey demo
 
-# The quick checks come first. The tests come last, so that their lines are the last to be printed.
+# The quick checks come first. The tests come last, so that their lines are the last to be printed: hence one at a time.
+.NOTPARALLEL:
 test: fmt vet staticcheck cross race
 
 fmt:
