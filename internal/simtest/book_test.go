@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,7 @@ var volumes = []volume{
 	{"dev.azure.com", ``, true, []string{"testdata/devops.json"}},
 	{"login.microsoftonline.com", ``, true, []string{"testdata/entra.json"}},
 	{"localhost", ``, true, []string{"testdata/entra.json"}},
+	{"169.254.169.254", ``, true, []string{"testdata/entra.json"}},
 	{"127.0.0.1", ``, true, []string{"testdata/entra.json"}},
 }
 
@@ -163,6 +165,10 @@ func (b *book) judge(x exchange) (operation string, wrong []string) {
 		}
 	}
 	say("request", o.CheckRequest(openapi.Request{Path: at, Query: x.query(), Header: x.sent, Body: x.body}))
+	if strings.HasPrefix(o.File, "azure-devops/") {
+		// Recorded answers, errors above all, start with a byte order mark now and then; its clients expect it.
+		x.answer = bytes.TrimPrefix(x.answer, []byte("\ufeff"))
+	}
 	answer := openapi.Answer{Status: x.status, Header: x.got, Body: x.answer}
 	found := o.CheckAnswer(answer)
 	say("answer", found)

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -47,7 +48,7 @@ func (r *recorder) send(req *http.Request, want int) map[string]any {
 	}
 	var out map[string]any
 	if len(b) > 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
-		if err := json.Unmarshal(b, &out); err != nil {
+		if err := json.Unmarshal(bytes.TrimPrefix(b, []byte("\ufeff")), &out); err != nil {
 			r.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
 		}
 	}
