@@ -257,8 +257,9 @@ func (p *pass) readConsumers(ctx context.Context) {
 	}
 }
 
-// again throws away what was observed, but not what this run knows of itself.
+// again throws away what was observed, the account's shared list included, but not what this run knows of itself.
 func (p *pass) again() {
+	p.lists.stale(p.c.Issuer.ListKey())
 	p.obs = rotation.Observation{Attempt: p.obs.Attempt}
 }
 
