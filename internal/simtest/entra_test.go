@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"math/big"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -246,25 +248,51 @@ func TestAPersonSignsInWithABrowser(t *testing.T) {
 	r.hold("Token 200")
 }
 
-func TestAMachineSignsInWithItsManagedIdentity(t *testing.T) {
-	r := record(t, nil)
-	t.Setenv("IDENTITY_ENDPOINT", "http://localhost/msi/token")
-	t.Setenv("IDENTITY_HEADER", world.BuiltIn().ManagedIdentities[0].Secret)
-	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: r.options()}))(t)
-	signIn(t, cred, vaultScope)
-	r.hold("ManagedIdentity 200")
+var identities atomic.Int64
+
+// newIdentity is a user-assigned managed identity that no other test has: MSAL keeps an identity's tokens for the
+// whole process.
+func newIdentity() *world.ManagedIdentity {
+	n := identities.Add(1)
+	return &world.ManagedIdentity{
+		ID: fmt.Sprintf("a7bd7cea-133a-46cf-b58c-%012x", n), ClientID: fmt.Sprintf("eb2ab58c-d382-4db6-b2ac-%012x", n),
+		TenantID: world.TenantID, Name: "assigned", ResourceID: fmt.Sprintf("/subscriptions/%s/resourceGroups/rg-rekey/providers/Microsoft.ManagedIdentity/userAssignedIdentities/%d", world.SubscriptionID, n),
+	}
 }
 
-func TestAVirtualMachineSignsInWithItsManagedIdentity(t *testing.T) {
-	r := record(t, nil)
-	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT"} {
-		t.Setenv(name, "")
+func TestAMachineSignsInWithItsManagedIdentity(t *testing.T) {
+	for _, c := range []struct {
+		where, endpoint, operation string
+		id                         func(*world.ManagedIdentity) azidentity.ManagedIDKind
+	}{
+		{"on App Service, by client id", "http://localhost/msi/token", "ManagedIdentity 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ClientID(m.ClientID) }},
+		{"on App Service, by object id", "http://localhost/msi/token", "ManagedIdentity 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ObjectID(m.ID) }},
+		{"on App Service, by resource id", "http://localhost/msi/token", "ManagedIdentity 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ResourceID(m.ResourceID) }},
+		{"on a virtual machine, by client id", "", "MetadataService 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ClientID(m.ClientID) }},
+		{"on a virtual machine, by object id", "", "MetadataService 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ObjectID(m.ID) }},
+		{"on a virtual machine, by resource id", "", "MetadataService 200",
+			func(m *world.ManagedIdentity) azidentity.ManagedIDKind { return azidentity.ResourceID(m.ResourceID) }},
+	} {
+		t.Run(c.where, func(t *testing.T) {
+			for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT"} {
+				t.Setenv(name, "")
+			}
+			if c.endpoint != "" {
+				t.Setenv("IDENTITY_ENDPOINT", c.endpoint)
+				t.Setenv("IDENTITY_HEADER", world.BuiltIn().ManagedIdentities[0].Secret)
+			}
+			m := newIdentity()
+			r := record(t, func(s *world.State) { s.ManagedIdentities = append(s.ManagedIdentities, m) })
+			cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: r.options(), ID: c.id(m)}))(t)
+			signIn(t, cred, vaultScope)
+			r.hold(c.operation)
+		})
 	}
-	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
-		ClientOptions: r.options(), ID: azidentity.ClientID(world.BuiltIn().ManagedIdentities[0].ClientID),
-	}))(t)
-	signIn(t, cred, vaultScope)
-	r.hold("MetadataService 200")
 }
 
 func TestTheTokenEndpointAnswersEachGrantWithItsOwnMembers(t *testing.T) {

@@ -63,13 +63,16 @@ func TestMicrosoftsClientsComeByName(t *testing.T) {
 
 func TestAManagedIdentitySignsInOverLoopback(t *testing.T) {
 	s, e, _ := listen(t, sim.ListenConfig{})
+	m := newIdentity()
+	s.World().Lock()
+	s.World().ManagedIdentities = append(s.World().ManagedIdentities, m)
+	s.World().Unlock()
 	t.Setenv("IDENTITY_ENDPOINT", e.Control+sim.IdentityPath)
 	t.Setenv("IDENTITY_HEADER", world.BuiltIn().ManagedIdentities[0].Secret)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	r := &recorder{t: t, sim: s, base: transport}
-	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: r.options()}))(t)
-	// MSAL keeps a machine's tokens for the whole process, so this is one that no other test asks for.
-	signIn(t, cred, "https://management.azure.com/.default")
+	cred := must(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: r.options(), ID: azidentity.ClientID(m.ClientID)}))(t)
+	signIn(t, cred, vaultScope)
 	r.hold("ManagedIdentity 200")
 }
