@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -296,33 +295,6 @@ func (d *decider) finish(strays strays) Decision {
 	return d.current()
 }
 
-// revokeAt is when everything that was superseded may be revoked. What an older publication promised to its own
-// predecessor holds too: that one may be alive still, and the overlap may be shorter in the manifest since.
-func (d *decider) revokeAt() time.Time {
-	at := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
-	if d.record.Compromised {
-		return at
-	}
-	for _, r := range d.obs.Versions.Value {
-		if r.RevokeAfter.After(at) {
-			at = r.RevokeAfter
-		}
-	}
-	return at
-}
-
-func (d *decider) waitForYoung(s strays) Decision {
-	var until time.Time
-	for _, i := range s.young {
-		stamp, _ := ParseStamp(i.Name)
-		if old := bornAt(i, stamp).Add(d.spec.SweepWindow); until.IsZero() || old.Before(until) {
-			until = old
-		}
-	}
-	return Decision{Kind: Wait, Code: "young", Until: until,
-		Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
-}
-
 // tell hands the publication to the consumers that are behind, and checks the others.
 func (d *decider) tell() (Decision, bool) {
 	if len(d.obs.Consumers) < len(d.spec.Consumers) {
@@ -415,95 +387,6 @@ func (d *decider) movedDate(s strays) (Decision, bool) {
 	}
 	return Decision{Kind: Act, Code: "date", Action: Amend{Record: d.recordUntil(s.current.To)},
 		Why: fmt.Sprintf("the issuer says that it expires at %s, the record says %s", stamp(s.current.To), stamp(d.record.Expires))}, true
-}
-
-// adopt takes over a credential that is in the store without our record.
-func (d *decider) adopt() Decision {
-	a, dec, ok := d.adoptee()
-	if !ok {
-		return dec
-	}
-	if dec, missing := need(d, "the value in the store", NeedCheck, d.obs.Check); missing {
-		return dec
-	}
-	if !d.obs.Check.Value.Works {
-		return hold("adopt-value", fmt.Sprintf("the value in %s does not work: %s", d.spec.Target, d.obs.Check.Value.Why),
-			"put the credential's value into the secret, or delete the secret so that a new one is issued in its place")
-	}
-	return Decision{Kind: Act, Code: "adopt", Why: fmt.Sprintf("the manifest adopts %s, and the value in the store works", a.ID),
-		Action: Amend{Adopt: true, Born: a.From, Record: Record{IssuerID: a.ID, Shape: a.Shape, Expires: a.To}}}
-}
-
-// adoptee finds what the manifest adopts.
-func (d *decider) adoptee() (Issued, Decision, bool) {
-	found := d.adoptees()
-	switch len(found) {
-	case 1:
-		return found[0], Decision{}, true
-	case 0:
-		return Issued{}, hold("adopt-missing", "the credential that the manifest adopts is not among the account's living ones, or is stamped for another secret",
-			"correct adopt.id or adopt.name; or delete the secret so that a new credential is issued in its place"), false
-	}
-	return Issued{}, d.ambiguous(), false
-}
-
-func (d *decider) ambiguous() Decision {
-	return hold("adopt-ambiguous", fmt.Sprintf("%d credentials of the account are named %q", len(d.adoptees()), d.spec.Adopt.Name),
-		"adopt it by id")
-}
-
-func (d *decider) adoptees() []Issued {
-	var found []Issued
-	for _, i := range d.obs.Issued.Value {
-		if d.adopts(i) {
-			found = append(found, i)
-		}
-	}
-	return found
-}
-
-// adopts says whether the manifest names a credential. It cannot name what is stamped for another secret.
-func (d *decider) adopts(i Issued) bool {
-	if s, stamped := ParseStamp(i.Name); stamped && s.Hash != d.spec.Target.Hash() {
-		return false
-	}
-	if d.spec.Adopt.ID != "" {
-		return i.ID == d.spec.Adopt.ID
-	}
-	return d.spec.Adopt.Name != "" && i.Name == d.spec.Adopt.Name
-}
-
-// retire revokes all that Rekey issued for this secret, whatever still uses it.
-func (d *decider) retire() Decision {
-	if dec, missing := d.needAll(); missing {
-		return dec
-	}
-	s := d.classify()
-	all := slices.Concat(s.superseded, s.orphans)
-	if s.current != nil && d.ours(*s.current) {
-		all = append(all, *s.current)
-	}
-	if len(all) > 0 {
-		if !d.clocksAgree() {
-			return d.skewed()
-		}
-		return d.revoke(all[0], "retired by a person")
-	}
-	d.noteStrays(s)
-	if len(s.unproved) > 0 {
-		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, but its newest version was not written by Rekey, so nothing proves that nobody uses them", len(s.unproved)),
-			"restore the tag from the version before, or revoke them at the issuer yourself")
-	}
-	if len(s.young) > 0 {
-		return d.waitForYoung(s)
-	}
-	return Decision{Kind: Done, Code: "retired", Why: "nothing that Rekey issued for this secret is alive"}
-}
-
-func (d *decider) revoke(i Issued, reason string) Decision {
-	return Decision{Kind: Act, Code: "revoke", Why: reason, Action: Revoke{Permit{
-		credential: d.spec.Name, issuerID: i.ID, name: i.Name, reason: reason, expires: d.now.Add(PermitLife),
-	}}}
 }
 
 // tooShort says whether the issuer gives too little life for the overlap. An adopted credential was not issued for

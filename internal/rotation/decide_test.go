@@ -121,6 +121,7 @@ func TestReplacedWhenDueAndNotBefore(t *testing.T) {
 		{"an issuer that cannot tell the shape changes nothing", issued("current", func(i *Issued) { i.Shape = "" }), "done current"},
 		{"a second before the threshold", at(t0.Add(25*day - time.Second)), "done current"},
 		{"at the threshold", at(t0.Add(25 * day)), "issue due after current"},
+		{"at the threshold, though the issuer keeps a fraction of a second", all(issued("current", func(i *Issued) { i.To = i.To.Add(300 * time.Millisecond) }), at(t0.Add(25*day))), "issue due after current"},
 		{"after its end", all(at(t0.Add(40*day)), gone("current")), "issue due after current"},
 		{"a clamped life is replaced at a third, not before", all(clamp(3*day), at(t0.Add(2*day-time.Second))), "done current"},
 		{"a clamped life is replaced at a third", all(clamp(3*day), at(t0.Add(2*day))), "issue due after current"},

@@ -58,6 +58,13 @@ func TestAliveIsWhatRetireRevokes(t *testing.T) {
 	}
 }
 
+func TestAliveCountsWhatADeletedSecretLeft(t *testing.T) {
+	g := steady(secretIs(SoftDeleted), stray("x", t0, 2))
+	if got := Alive(g.Spec, g.Obs, g.Now); len(got) != 1 || got[0].ID != "x" {
+		t.Errorf("alive: %v", got)
+	}
+}
+
 func TestReasonsArePlainAndDurationsAsInTheManifest(t *testing.T) {
 	for _, c := range []struct {
 		name   string

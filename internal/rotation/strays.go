@@ -35,10 +35,6 @@ func (d *decider) classify() strays {
 			publishedID[d.record.Predecessor] = true
 		}
 	}
-	// Without our record on the newest version, and unless the secret never existed, nothing proves that what is
-	// not in a record was not used.
-	provable := d.haveRecord || d.obs.Secret.Value.State == Absent
-
 	var out strays
 	for _, i := range d.obs.Issued.Value {
 		s, stamped := ParseStamp(i.Name)
@@ -54,13 +50,15 @@ func (d *decider) classify() strays {
 			if stamped && s.Hash == d.spec.Target.Hash() {
 				out.otherName = append(out.otherName, i)
 			}
-		case !d.haveRecord && d.obs.Secret.Value.State == Present:
+		case !d.haveRecord && d.obs.Secret.Value.State != Absent:
+			// Without our record on the newest version, and unless the secret never existed, nothing proves that what
+			// is not in a record was not used.
 			out.unproved = append(out.unproved, i)
 		case publishedID[i.ID] || forUs && published[s.Generation]:
 			out.superseded = append(out.superseded, i)
 		case d.now.Sub(bornAt(i, s)) < d.spec.SweepWindow:
 			out.young = append(out.young, i)
-		case provable:
+		default:
 			out.orphans = append(out.orphans, i)
 		}
 	}

@@ -1,0 +1,67 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// revokeAt is when everything that was superseded may be revoked. What an older publication promised to its own
+// predecessor holds too: that one may be alive still, and the overlap may be shorter in the manifest since.
+func (d *decider) revokeAt() time.Time {
+	at := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
+	if d.record.Compromised {
+		return at
+	}
+	for _, r := range d.obs.Versions.Value {
+		if r.RevokeAfter.After(at) {
+			at = r.RevokeAfter
+		}
+	}
+	return at
+}
+
+func (d *decider) waitForYoung(s strays) Decision {
+	var until time.Time
+	for _, i := range s.young {
+		stamp, _ := ParseStamp(i.Name)
+		if old := bornAt(i, stamp).Add(d.spec.SweepWindow); until.IsZero() || old.Before(until) {
+			until = old
+		}
+	}
+	return Decision{Kind: Wait, Code: "young", Until: until,
+		Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
+}
+
+// retire revokes all that Rekey issued for this secret, whatever still uses it.
+func (d *decider) retire() Decision {
+	if dec, missing := d.needAll(); missing {
+		return dec
+	}
+	s := d.classify()
+	all := slices.Concat(s.superseded, s.orphans)
+	if s.current != nil && d.ours(*s.current) {
+		all = append(all, *s.current)
+	}
+	if len(all) > 0 {
+		if !d.clocksAgree() {
+			return d.skewed()
+		}
+		return d.revoke(all[0], "retired by a person")
+	}
+	d.noteStrays(s)
+	if len(s.unproved) > 0 {
+		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, but its newest version was not written by Rekey, so nothing proves that nobody uses them", len(s.unproved)),
+			"restore the tag from the version before, or revoke them at the issuer yourself")
+	}
+	if len(s.young) > 0 {
+		return d.waitForYoung(s)
+	}
+	return Decision{Kind: Done, Code: "retired", Why: "nothing that Rekey issued for this secret is alive"}
+}
+
+func (d *decider) revoke(i Issued, reason string) Decision {
+	return Decision{Kind: Act, Code: "revoke", Why: reason, Action: Revoke{Permit{
+		credential: d.spec.Name, issuerID: i.ID, name: i.Name, reason: reason, expires: d.now.Add(PermitLife),
+	}}}
+}
