@@ -127,6 +127,7 @@ func TestReplacedWhenDueAndNotBefore(t *testing.T) {
 		{"a clamped life is replaced at a third", all(clamp(3*day), at(t0.Add(2*day))), "issue due after current"},
 		{"a third that is longer than rotateBefore does not count", all(clamp(27*day), at(t0.Add(22*day-time.Second))), "done current"},
 		{"a life that is short by rounding is not clamped", all(clamp(30*day-30*time.Second), at(t0.Add(25*day-30*time.Second))), "issue due after current"},
+		{"a life that is short by rounding keeps a rotateBefore over a third", all(spec(func(s *Spec) { s.RotateBefore = 12 * day }), clamp(30*day-30*time.Second), at(t0.Add(18*day))), "issue due after current"},
 		{"the value does not work any more", all(gone("current"), dead), "issue dead after current"},
 		{"a check that was asked for finds it dead", all(spec(func(s *Spec) { s.Verify = true }), dead), "issue dead after current"},
 		{"listed and not asked for, it is not checked", dead, "done current"},

@@ -111,6 +111,9 @@ func TestWhatWasSupersededEndsOnlyAfterItsOverlap(t *testing.T) {
 			g.Obs.Versions.Value[1].Predecessor, g.Obs.Versions.Value[1].RevokeAfter = "oldest", t0.Add(6*day)
 		}), "wait overlap until 144h"},
 		{"compromised, at once", all(replaced, at(t0.Add(time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 })), "revoke old"},
+		{"compromised, what an earlier publication promised holds nothing up", all(replaced, at(t0.Add(time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 }), func(g *given) {
+			g.Obs.Versions.Value[1].RevokeAfter = t0.Add(6 * day)
+		}), "revoke old"},
 		{"compromised, the manifest lengthens nothing", all(replaced, at(t0.Add(time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 }), spec(func(s *Spec) { s.Overlap = 2 * day })), "revoke old"},
 		{"the current one is not listed but works", all(over, gone("current")), "revoke old"},
 		{"what the overlap does not fit is revoked before the hold", all(over, clamp(2*day)), "revoke old"},
