@@ -14,7 +14,7 @@ import (
 func (e *Engine) converge(ctx context.Context, p *pass) Result {
 	var d rotation.Decision
 	for range maxSteps {
-		d = rotation.Decide(p.c.Spec, p.obs, p.now())
+		d = rotation.Decide(p.c.Spec, p.observed(), p.now())
 		switch d.Kind {
 		case rotation.Look:
 			p.look(ctx, d.Need, true)
@@ -40,12 +40,12 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 // plan takes one credential as far as reading goes.
 func (e *Engine) plan(ctx context.Context, p *pass) Result {
 	for range maxSteps {
-		d := rotation.Decide(p.c.Spec, p.obs, p.now())
+		d := rotation.Decide(p.c.Spec, p.observed(), p.now())
 		if d.Kind == rotation.Look && (d.Need == rotation.NeedDirect || d.Need == rotation.NeedIssued && d.Open && p.c.Issuer.Quiet()) {
 			p.look(ctx, d.Need, false)
 			continue
 		}
-		d, assumed := rotation.Forecast(p.c.Spec, p.obs, p.now())
+		d, assumed := rotation.Forecast(p.c.Spec, p.observed(), p.now())
 		r := p.waiting(d)
 		if d.Kind != rotation.Wait {
 			r.Err = nil
@@ -59,7 +59,7 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 // Status reads the vaults' lists and nothing else, and says what they show.
 func (e *Engine) Status(ctx context.Context, creds []Credential) []Result {
 	return e.each(ctx, creds, func(_ context.Context, p *pass) Result {
-		d := rotation.Decide(p.c.Spec, p.obs, p.now())
+		d := rotation.Decide(p.c.Spec, p.observed(), p.now())
 		r := p.result(d, nil)
 		if !p.obs.Secret.Known && p.lastErr != nil {
 			r.Err = p.lastErr

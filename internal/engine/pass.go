@@ -30,17 +30,19 @@ type pass struct {
 
 	// date is the last clock that a service told, and dateAt the wall clock when it did.
 	date, dateAt time.Time
-	value        secret.Value // of the newest version, from the last direct read
-	listed       bool         // the vault's list was read and does not have the secret
-	mayWrite     bool         // shown by Vacant
-	tries        int
-	issueAsked   time.Time // wall clock when the last issue was asked for
-	checked      time.Time // wall clock when the last check of a new value was asked for
-	checkedDate  time.Time // the issuer's clock in its answer
-	lastErr      error     // why the last look failed
-	failure      error     // why the last replacement failed
-	effects      []ledger.Entry
-	slept        time.Duration
+	// storeAt and issuerAt are the wall clock when the observation's dates were heard.
+	storeAt, issuerAt time.Time
+	value             secret.Value // of the newest version, from the last direct read
+	listed            bool         // the vault's list was read and does not have the secret
+	mayWrite          bool         // shown by Vacant
+	tries             int
+	issueAsked        time.Time // wall clock when the last issue was asked for
+	checked           time.Time // wall clock when the last check of a new value was asked for
+	checkedDate       time.Time // the issuer's clock in its answer
+	lastErr           error     // why the last look failed
+	failure           error     // why the last replacement failed
+	effects           []ledger.Entry
+	slept             time.Duration
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
@@ -60,7 +62,7 @@ func (p *pass) fromIndex(in indexed) {
 		return
 	}
 	p.clock(in.Date, in.at)
-	p.obs.StoreDate = in.Date
+	p.obs.StoreDate, p.storeAt = in.Date, in.at
 	if s, ok := in.Secrets[strings.ToLower(p.c.Spec.Target.Name)]; ok {
 		p.obs.Secret = rotation.Known(s)
 	} else {
@@ -161,7 +163,8 @@ func (p *pass) readSecret(ctx context.Context, act bool) error {
 func (p *pass) took(r driver.Reading, at time.Time) {
 	p.value.Wipe()
 	p.value = r.Value
-	p.obs.Direct, p.obs.Secret, p.obs.StoreDate = true, rotation.Known(r.Secret), r.Date
+	p.obs.Direct, p.obs.Secret = true, rotation.Known(r.Secret)
+	p.obs.StoreDate, p.storeAt = r.Date, at
 	if p.obs.IssuerDate.IsZero() {
 		p.clock(r.Date, at)
 	}
@@ -198,10 +201,9 @@ func (p *pass) readIssued(ctx context.Context) error {
 	// A copy: what this pass issues and revokes is added to it and taken out of it.
 	p.obs.Issued = rotation.Known(append([]rotation.Issued(nil), l.Issued...))
 	if !l.Date.IsZero() {
-		p.obs.IssuerDate = l.Date.Add(p.wall().Sub(at))
+		p.obs.IssuerDate, p.issuerAt = l.Date, at
 		p.clock(l.Date, at)
 	}
-	// The store's date was heard earlier; both are compared as of now.
 	return nil
 }
 
@@ -255,6 +257,18 @@ func (p *pass) readConsumers(ctx context.Context) {
 		}
 		p.obs.Consumers = append(p.obs.Consumers, rotation.Known(s))
 	}
+}
+
+// observed is the observation with both services' clocks as of now: they were heard at different times.
+func (p *pass) observed() rotation.Observation {
+	o := p.obs
+	if !o.StoreDate.IsZero() {
+		o.StoreDate = o.StoreDate.Add(p.age(p.storeAt))
+	}
+	if !o.IssuerDate.IsZero() {
+		o.IssuerDate = o.IssuerDate.Add(p.age(p.issuerAt))
+	}
+	return o
 }
 
 // again throws away what was observed, the account's shared list included, but not what this run knows of itself.
