@@ -37,6 +37,7 @@ func TestARunEndsItsOwnUnpublishedGeneration(t *testing.T) {
 		{"a PUT was sent: it is waited for, not revoked", all(at(now), sent(10*time.Second), listed), "wait put-unknown until 624h0m50s"},
 		{"a PUT was sent: it is waited for although the secret cannot be read", all(at(now), sent(0), listed, func(g *given) { g.Obs.Secret = Fact[Secret]{Failed: "503"} }), "wait put-unknown until 624h1m0s"},
 		{"a PUT was sent and did not come: another one is issued, and it is left to the sweep", all(at(now), sent(time.Minute), listed), "issue due after current"},
+		{"a PUT was sent and is there: there is nothing to wait for", attempt(Attempt{Generation: gen(t0, 1), IssuerID: "current", PutSent: true, PutAt: t0.Add(10 * day)}), "done current"},
 		{"nothing was issued: nothing is ended", all(at(now), attempt(Attempt{})), "issue due after current"},
 	}.run(t)
 }
