@@ -12,6 +12,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
+# What checks look at is compiled as the release is, so that one compilation serves both.
+CHECK = CGO_ENABLED=0 GOFLAGS='$(GOFLAGS) -trimpath'
+
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
@@ -35,10 +38,10 @@ fmt:
 	if [ -n "$$out" ]; then echo "not in gofmt's form:"; echo "$$out"; exit 1; fi
 
 vet:
-	$(GO) vet ./...
+	$(CHECK) $(GO) vet ./...
 
 staticcheck:
-	$(GOTOOL) staticcheck ./...
+	$(CHECK) $(GOTOOL) staticcheck ./...
 
 cross:
 	@set -e; for p in $(PLATFORMS); do \
