@@ -147,7 +147,11 @@ func (d *decider) quiet() (Decision, bool) {
 }
 
 func (d *decider) waitForOverlap(revokeAt time.Time) Decision {
-	return Decision{Kind: Wait, Code: "overlap", Until: revokeAt,
+	until := revokeAt
+	if due := d.spec.DueAt(d.record); due.Before(until) {
+		until = due // a short life can end before the overlap with what was there before
+	}
+	return Decision{Kind: Wait, Code: "overlap", Until: until,
 		Why: fmt.Sprintf("the old credential lives beside the new one until %s, then it is revoked", stamp(revokeAt))}
 }
 
