@@ -50,6 +50,17 @@ func play(t *testing.T, scenario func(b *bed)) {
 func playIn(t *testing.T, change func(*world.State), scenario func(b *bed)) {
 	t.Helper()
 	t.Parallel()
+	stage(t, change, scenario)
+}
+
+// playNow is play for a test that others wait for.
+func playNow(t *testing.T, scenario func(b *bed)) {
+	t.Helper()
+	stage(t, nil, scenario)
+}
+
+func stage(t *testing.T, change func(*world.State), scenario func(b *bed)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		state := theWorld()
 		if change != nil {
