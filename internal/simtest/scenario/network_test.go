@@ -1,7 +1,10 @@
 package scenario
 
 import (
+	"bytes"
+	"io"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -25,8 +28,8 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if n.dead.Load() {
 		runtime.Goexit()
 	}
+	r = r.Clone(r.Context())
 	if r.UserAgent() == "" { // MSAL sends none
-		r = r.Clone(r.Context())
 		r.Header.Set("User-Agent", agent)
 	}
 	op := operation(r)
@@ -116,7 +119,23 @@ func operation(r *http.Request) string {
 	case strings.HasSuffix(path, "/_apis/connectionData"):
 		return "ConnectionData"
 	case strings.HasSuffix(path, "/token"):
-		return "token"
+		return grant(r)
 	}
 	return "other"
+}
+
+// grant names a token request: "refresh" where one is redeemed, else "token". It puts the body back.
+func grant(r *http.Request) string {
+	if r.Body == nil {
+		return "token"
+	}
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return "token"
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	if form, err := url.ParseQuery(string(b)); err == nil && form.Get("grant_type") == "refresh_token" {
+		return "refresh"
+	}
+	return "token"
 }
