@@ -107,6 +107,9 @@ func when(t, now time.Time) string {
 	return s
 }
 
+// maxStrangers keeps another manifest's fleet from filling the screen.
+const maxStrangers = 5
+
 // run prints a plan or what a run did. Idle credentials beyond a screenful are counted, not listed.
 func (p *printer) run(doc report.Run, all bool) {
 	plan := doc.Command == "plan"
@@ -121,6 +124,13 @@ func (p *printer) run(doc report.Run, all bool) {
 	}
 	if hidden > 0 {
 		fmt.Fprintf(p.w, "%s\n", p.paint(dim, fmt.Sprintf("%d more have nothing to do (--all lists them)", hidden)))
+	}
+	for i, x := range doc.Strangers {
+		if i == maxStrangers {
+			fmt.Fprintf(p.w, "      and %d more, with --json\n", len(doc.Strangers)-i)
+			break
+		}
+		fmt.Fprintf(p.w, "note  %s (%s) is stamped for no secret of this manifest; it is left alone and ends at %s\n", safe(x.ID), safe(x.Name), when(x.Expires, time.Time{}))
 	}
 	s := doc.Summary
 	var parts []string

@@ -174,7 +174,11 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 		cfg.Report, cfg.Waiting = p.progress, p.waiting
 	}
 	e := engine.New(cfg)
-	return report.NewRun(command, e.RunID(), e.Run(ctx, creds)), nil
+	doc := report.NewRun(command, e.RunID(), e.Run(ctx, creds))
+	if len(names) == 0 {
+		doc.AddStrangers(e.Strangers(creds))
+	}
+	return doc, nil
 }
 
 // openLedger opens the manifest's ledger, or says that there is none and prints the entries.

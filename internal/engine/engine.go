@@ -12,6 +12,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,6 +231,29 @@ func (e *Engine) readList(ctx context.Context, i driver.Issuer, notBefore time.T
 	}
 	l.Listing, l.at, l.heard, l.have = listing, at, heard, true
 	return listing, heard, nil
+}
+
+// Strangers lists what is stamped, in the lists that this run read, for none of these credentials' secrets: another
+// manifest's, or what was left behind when a credential was taken out of one. It is reported and never revoked. creds
+// must be the whole manifest.
+func (e *Engine) Strangers(creds []Credential) []rotation.Issued {
+	ours := map[string]bool{}
+	for _, c := range creds {
+		ours[c.Spec.Target.Hash()] = true
+	}
+	e.lists.mu.Lock()
+	defer e.lists.mu.Unlock()
+	var out []rotation.Issued
+	seen := map[string]bool{} // one account can be in several lists
+	for _, key := range slices.Sorted(maps.Keys(e.lists.byKey)) {
+		for _, i := range e.lists.byKey[key].Issued {
+			if s, ok := rotation.ParseStamp(i.Name); rotation.LooksStamped(i.Name) && !(ok && ours[s.Hash]) && !seen[i.ID] {
+				seen[i.ID] = true
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // record writes a ledger entry. An error means that the effect must not happen.

@@ -96,12 +96,15 @@ func (p *pass) deliverable(ctx context.Context, act rotation.Issue) (stop bool, 
 }
 
 func (p *pass) issue(ctx context.Context, d rotation.Decision, act rotation.Issue, attempt *rotation.Attempt) (driver.Issue, error) {
+	// Asked from now on: proving the store can take a while, and a life that looks shortened would be taken for one
+	// that the issuer clamped.
+	until := p.now().Add(act.Lifetime)
 	stamp := rotation.Stamp{Credential: p.c.Spec.Name, Hash: p.c.Spec.Target.Hash(), Generation: attempt.Generation}
-	e := ledger.Entry{Effect: "issue", Target: stamp.String(), Reason: d.Why, Generation: string(attempt.Generation), Expires: act.Until}
+	e := ledger.Entry{Effect: "issue", Target: stamp.String(), Reason: d.Why, Generation: string(attempt.Generation), Expires: until}
 	var issue driver.Issue
 	err := p.effect(e, func(e *ledger.Entry) error {
 		var err error
-		issue, err = p.c.Issuer.Issue(ctx, driver.IssueRequest{Stamp: stamp, Until: act.Until})
+		issue, err = p.c.Issuer.Issue(ctx, driver.IssueRequest{Stamp: stamp, Until: until})
 		e.IssuerID, e.Expires = issue.Issued.ID, issue.Issued.To
 		return err
 	})

@@ -22,7 +22,16 @@ type Run struct {
 	Command     string       `json:"command"`
 	Run         string       `json:"run"`
 	Credentials []Credential `json:"credentials"`
-	Summary     Summary      `json:"summary"`
+	// Strangers are credentials that are stamped by Rekey for no secret of this manifest.
+	Strangers []Stranger `json:"strangers,omitempty"`
+	Summary   Summary    `json:"summary"`
+}
+
+// Stranger is one of them.
+type Stranger struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Expires time.Time `json:"expires"`
 }
 
 // Summary counts credentials by how they ended.
@@ -101,6 +110,13 @@ func NewRun(command, run string, results []engine.Result) Run {
 		doc.Credentials = append(doc.Credentials, c)
 	}
 	return doc
+}
+
+// AddStrangers adds what is stamped for no secret of the manifest.
+func (doc *Run) AddStrangers(all []rotation.Issued) {
+	for _, i := range all {
+		doc.Strangers = append(doc.Strangers, Stranger{i.ID, i.Name, i.To})
+	}
 }
 
 func credential(r engine.Result) Credential {

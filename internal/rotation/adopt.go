@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"fmt"
 )
 
@@ -18,7 +19,7 @@ func (d *decider) adopt() Decision {
 			"put the credential's value into the secret, or delete the secret so that a new one is issued in its place")
 	}
 	return Decision{Kind: Act, Code: "adopt", Why: fmt.Sprintf("the manifest adopts %s, and the value in the store works", a.ID),
-		Action: Amend{Adopt: true, Born: a.From, Record: Record{IssuerID: a.ID, Shape: a.Shape, Expires: a.To}}}
+		Action: Amend{Adopt: true, Born: a.From, Record: Record{IssuerID: a.ID, Shape: cmp.Or(a.Shape, d.spec.Shape), Expires: a.To}}}
 }
 
 // adoptee finds what the manifest adopts.
@@ -51,7 +52,7 @@ func (d *decider) adoptees() []Issued {
 
 // adopts says whether the manifest names a credential. It cannot name what is stamped for another secret.
 func (d *decider) adopts(i Issued) bool {
-	if s, stamped := ParseStamp(i.Name); stamped && s.Hash != d.spec.Target.Hash() {
+	if s, stamped := ParseStamp(i.Name); stamped && s.Hash != d.hash {
 		return false
 	}
 	if d.spec.Adopt.ID != "" {

@@ -164,7 +164,7 @@ func (w *world) replace(a Issue) {
 		w.say("refused")
 		return
 	}
-	i, g := w.issue(a.Until)
+	i, g := w.issue(w.now.Add(a.Lifetime))
 	w.attempt = &Attempt{Generation: g, IssuerID: i.ID}
 	if w.goesWrong() {
 		w.say("the answer to the issue is lost")

@@ -16,7 +16,7 @@ const retryAfter = time.Minute
 //
 // The order of the checks is the policy; read it from top to bottom.
 func Decide(spec Spec, obs Observation, now time.Time) Decision {
-	d := decider{spec: spec, obs: obs, now: now}
+	d := newDecider(spec, obs, now)
 	out := d.decide()
 	out.Notes = append(out.Notes, d.notes...)
 	return out
@@ -24,12 +24,17 @@ func Decide(spec Spec, obs Observation, now time.Time) Decision {
 
 type decider struct {
 	spec  Spec
+	hash  string // of the target
 	obs   Observation
 	now   time.Time
 	notes []Note
 
 	record     Record
 	haveRecord bool
+}
+
+func newDecider(spec Spec, obs Observation, now time.Time) decider {
+	return decider{spec: spec, hash: spec.Target.Hash(), obs: obs, now: now}
 }
 
 func (d *decider) decide() Decision {
@@ -51,11 +56,11 @@ func (d *decider) decide() Decision {
 		}
 		return look(NeedDirect, "the lists do not show that there is nothing to do")
 	}
+	if d.spec.Command == Retire && d.obs.Secret.Value.State != SoftDeleted {
+		return d.retire()
+	}
 	if hold, bad := d.unusable(); bad {
 		return hold
-	}
-	if d.spec.Command == Retire {
-		return d.retire()
 	}
 	return d.converge()
 }
@@ -82,7 +87,7 @@ func (d *decider) own() (Decision, bool) {
 	}
 	const reason = "this run issued it and did not publish it"
 	if a.IssuerID != "" {
-		return d.revoke(Issued{ID: a.IssuerID, Name: Stamp{d.spec.Name, d.spec.Target.Hash(), a.Generation}.String()}, reason), true
+		return d.revoke(Issued{ID: a.IssuerID, Name: Stamp{d.spec.Name, d.hash, a.Generation}.String()}, reason), true
 	}
 	if dec, missing := need(d, "what became of the issue whose answer was lost", NeedIssued, d.obs.Issued); missing {
 		return dec, true
@@ -128,9 +133,12 @@ func (d *decider) quiet() (Decision, bool) {
 			case i.ID == r.IssuerID:
 				seen = i.Shape == "" || i.Shape == r.Shape
 				seen = seen && i.To.Sub(r.Expires).Abs() <= rounding
-			case i.ID == r.Predecessor && !inOverlap && (d.adopts(i) || stamped && st.Hash == d.spec.Target.Hash()):
+			case i.ID == r.Predecessor && !inOverlap && d.ours(i):
 				return Decision{}, false
 			case i.ID == r.Predecessor:
+				if !inOverlap {
+					d.noteKept(i)
+				}
 			case stamped && d.forUs(st) && d.now.Sub(bornAt(i, st)) >= d.spec.SweepWindow:
 				return Decision{}, false
 			}
@@ -366,12 +374,14 @@ func (d *decider) replace(code, why string, s strays) Decision {
 	if !d.clocksAgree() {
 		return d.skewed()
 	}
-	until := d.now.Add(d.spec.Lifetime)
 	tried := d.obs.Attempt != nil && d.obs.Attempt.Extended
 	if d.spec.Extend && code == "due" && s.current != nil && d.ours(*s.current) && !tried {
-		return Decision{Kind: Act, Code: code, Why: why + "; the value stays the same", Action: Extend{s.current.ID, until}}
+		return Decision{Kind: Act, Code: code, Why: why + "; the value stays the same", Action: Extend{s.current.ID, d.now.Add(d.spec.Lifetime)}}
 	}
-	act := Issue{Until: until, Compromised: d.spec.Command == Compromised, First: d.obs.Secret.Value.State == Absent}
+	if d.haveRecord && !samePlace(d.record.Shape, d.spec.Shape) {
+		d.note("elsewhere", fmt.Sprintf("the manifest names another account or organisation than %s was issued in, so Rekey cannot revoke it there: revoke it yourself once nobody uses it; it ends at %s", d.record.IssuerID, stamp(d.record.Expires)))
+	}
+	act := Issue{Lifetime: d.spec.Lifetime, Compromised: d.spec.Command == Compromised, First: d.obs.Secret.Value.State == Absent}
 	switch {
 	case d.haveRecord:
 		act.Predecessor, act.PredecessorExpires = d.record.IssuerID, d.record.Expires

@@ -239,6 +239,10 @@ func TestNotesSayWhatAPersonShouldKnow(t *testing.T) {
 		{"a current one that the issuer does not list", gone("current"), "not-listed"},
 		{"a young stray", stray("x", t0.Add(10*day-time.Minute), 2), "young"},
 		{"a stray that cannot be proved", all(untagged, spec(func(s *Spec) { s.Adopt.ID = "current" }), stray("x", t0, 2)), "unproved"},
+		{"a predecessor that lost its stamp, after the overlap", all(replaced, at(t0.Add(2*day)), issued("old", func(i *Issued) { i.Name = "by hand" })), "kept"},
+		{"a predecessor that lost its stamp, from the lists alone", all(replaced, at(t0.Add(2*day)), issued("old", func(i *Issued) { i.Name = "by hand" }), bulk), "kept"},
+		{"another account or organisation in the manifest", spec(func(s *Spec) { s.Shape = "ffff" + shape[4:] }), "elsewhere"},
+		{"other scopes in the manifest", spec(func(s *Spec) { s.Shape = shape[:4] + "ffff" }), ""},
 		{"a stray of this secret under another name", alive(Issued{ID: "x", Name: Stamp{Credential: "former", Hash: steadyHash(), Generation: gen(t0, 2)}.String(), From: t0}), "other-name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -58,7 +58,7 @@ type Action interface{ action() }
 // Issue replaces the credential: prove that the store can be written, issue with a new stamp, check, publish, read
 // back. It is one action because the value exists only in memory in between.
 type Issue struct {
-	Until              time.Time // asked of the issuer
+	Lifetime           time.Duration // asked of the issuer, from the moment of the issue
 	Predecessor        string
 	PredecessorExpires time.Time
 	// Compromised makes the commit say that the predecessor may be revoked at once.

@@ -33,8 +33,16 @@ func (d *decider) waitForYoung(s strays) Decision {
 		Why: "a credential stamped for this secret is too young to tell an orphan from a run that goes on elsewhere"}
 }
 
+// readRecord takes the record if there is one that can be read, whatever else is the matter with the secret.
+func (d *decider) readRecord() {
+	if r, err := ParseRecord(d.obs.Secret.Value.Tags[RecordTag]); err == nil {
+		d.record, d.haveRecord = r, true
+	}
+}
+
 // retire revokes all that Rekey issued for this secret, whatever still uses it.
 func (d *decider) retire() Decision {
+	d.readRecord()
 	if dec, missing := d.needAll(); missing {
 		return dec
 	}

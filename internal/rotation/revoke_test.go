@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +128,7 @@ func TestRetireEndsWhatRekeyIssued(t *testing.T) {
 		{"the current one", retire, "revoke current"},
 		{"the predecessor goes first, inside its overlap", all(retire, replaced, at(t0.Add(time.Hour))), "revoke old"},
 		{"without a probe", all(retire, dead), "revoke current"},
+		{"though every tag is taken", all(retire, spec(func(s *Spec) { s.TagNames = strings.Split("abcdefghijklmno", "") })), "revoke current"},
 		{"though the credential is disabled in the manifest", all(retire, spec(func(s *Spec) { s.Enabled = false })), "revoke current"},
 		{"orphans too", all(retire, secretIs(Absent), stray("x", t0, 2)), "revoke x"},
 		{"young ones are waited for", all(retire, gone("current"), stray("x", t0.Add(10*day-time.Minute), 2)), "wait young until 240h59m0s"},
@@ -138,7 +140,7 @@ func TestRetireEndsWhatRekeyIssued(t *testing.T) {
 		{"what is adopted but was never taken over stays", all(retire, gone("current"), spec(func(s *Spec) { s.Adopt.ID = "mine" }), alive(Issued{ID: "mine", Name: "by hand", From: t0})), "done retired"},
 		{"nothing is left", all(retire, gone("current")), "done retired"},
 		{"what cannot be proved is not called retired", all(retire, untagged, spec(func(s *Spec) { s.Adopt.ID = "mine" })), "hold unproved"},
-		{"a newest version that somebody else wrote", all(retire, untagged), "hold foreign-version"},
+		{"a newest version that somebody else wrote", all(retire, untagged), "hold unproved"},
 		{"it needs the list", all(retire, unasked), "look issued"},
 		{"it needs the versions", all(retire, func(g *given) { g.Obs.Versions.Known = false }), "look versions"},
 		{"it needs a direct read", all(retire, bulk), "look direct"},

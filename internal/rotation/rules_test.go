@@ -216,7 +216,7 @@ func (g *given) brokenIssue(d Decision, a Issue) string {
 		return "it issues although a person must decide"
 	case a.First != (s.State == Absent) || a.Compromised != (g.Spec.Command == Compromised):
 		return "the issue says something else than the case"
-	case !a.Until.Equal(g.Now.Add(g.Spec.Lifetime)):
+	case a.Lifetime != g.Spec.Lifetime:
 		return "it asks for another life than the manifest"
 	case haveRecord && (a.Predecessor != r.IssuerID || !a.PredecessorExpires.Equal(r.Expires)):
 		return "the predecessor is not what the record names"

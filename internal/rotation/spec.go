@@ -17,11 +17,12 @@ type Spec struct {
 	// Extend keeps the value and moves its date, where the issuer can; what does not move past the threshold is
 	// replaced.
 	Extend bool
-	// Shape is a hash of what is asked of the issuer besides a lifetime (scopes as a set, organisation, account). A
-	// current credential of another shape is due.
+	// Shape is a hash of what is asked of the issuer besides a lifetime. A current credential of another shape is due.
+	// Its first four characters stand for where the credential lives (account, organisation): what lives elsewhere is
+	// in no list that this run can read, and can be replaced but not revoked.
 	Shape string
 	Adopt Adoption
-	// Tags is how many tags the manifest sets itself, and TagNames which.
+	// TagNames are the tags that the manifest sets itself.
 	TagNames []string
 
 	Consumers []ConsumerSpec
@@ -75,6 +76,9 @@ func (r Record) Life() time.Duration { return r.Expires.Sub(r.Generation.Time())
 // rounding is how far a returned date may be from the asked one without meaning anything: issuers round, and the
 // asked date is computed a round trip earlier.
 const rounding = time.Minute
+
+// samePlace says whether two shapes are of the same place.
+func samePlace(a, b string) bool { return len(a) < 4 || len(b) < 4 || a[:4] == b[:4] }
 
 // Clamped says whether the issuer gave less life than asked.
 func (s Spec) Clamped(life time.Duration) bool { return life < s.Lifetime-rounding }

@@ -14,6 +14,7 @@ type strays struct {
 	orphans    []Issued // proved: nobody can hold them
 	young      []Issued // stamped for this secret, unpublished, and too young to judge
 	unproved   []Issued // stamped for this secret, but the proof does not hold
+	kept       []Issued // our records name it, but its stamp or its adoption is gone
 	otherName  []Issued // stamped for this secret under another credential's name, and in no record
 }
 
@@ -39,7 +40,7 @@ func (d *decider) classify() strays {
 	for _, i := range d.obs.Issued.Value {
 		s, stamped := ParseStamp(i.Name)
 		// A credential that this secret's own records name is ours under a former name of the credential too.
-		forUs := stamped && (d.forUs(s) || s.Hash == d.spec.Target.Hash() && publishedID[i.ID])
+		forUs := stamped && (d.forUs(s) || s.Hash == d.hash && publishedID[i.ID])
 		switch {
 		case d.haveRecord && i.ID == d.record.IssuerID:
 			out.current = &i
@@ -47,8 +48,11 @@ func (d *decider) classify() strays {
 			out.adopted = &i
 		case !forUs && !(publishedID[i.ID] && d.adopts(i)):
 			// Somebody else's, whatever a record says of it.
-			if stamped && s.Hash == d.spec.Target.Hash() {
+			switch {
+			case stamped && s.Hash == d.hash:
 				out.otherName = append(out.otherName, i)
+			case publishedID[i.ID] && !stamped:
+				out.kept = append(out.kept, i)
 			}
 		case !d.haveRecord && d.obs.Secret.Value.State != Absent:
 			// Without our record on the newest version, and unless the secret never existed, nothing proves that what
@@ -76,22 +80,29 @@ func bornAt(i Issued, s Stamp) time.Time {
 
 // forUs says whether a stamp was made for this secret. The hash alone could collide in a large fleet.
 func (d *decider) forUs(s Stamp) bool {
-	return s.Hash == d.spec.Target.Hash() && s.Credential == d.spec.Name
+	return s.Hash == d.hash && s.Credential == d.spec.Name
 }
 
 // ours says whether the current credential may be revoked at all: stamped for this secret, or adopted.
 func (d *decider) ours(i Issued) bool {
 	s, ok := ParseStamp(i.Name)
-	return ok && s.Hash == d.spec.Target.Hash() || d.adopts(i)
+	return ok && s.Hash == d.hash || d.adopts(i)
 }
 
 func (d *decider) noteStrays(s strays) {
 	for _, i := range s.unproved {
 		d.note("unproved", fmt.Sprintf("%s (%s) is stamped for this secret, but nothing proves that nobody uses it; it is left alone", i.ID, i.Name))
 	}
+	for _, i := range s.kept {
+		d.noteKept(i)
+	}
 	for _, i := range s.otherName {
 		d.note("other-name", fmt.Sprintf("%s (%s) is stamped for this secret by a credential of another name, and no version's record names it; it is left alone: revoke it at the issuer if the credential was renamed", i.ID, i.Name))
 	}
+}
+
+func (d *decider) noteKept(i Issued) {
+	d.note("kept", fmt.Sprintf("%s was replaced and is alive until %s, but it has no stamp and the manifest does not adopt it, so it is left alone: revoke it at the issuer if nobody needs it", i.ID, stamp(i.To)))
 }
 
 // short prints a duration as people write it in the manifest: 30d, 1d12h, 45m.
@@ -117,10 +128,8 @@ func short(v time.Duration) string {
 // Alive lists everything that is alive and was issued by Rekey for this secret, or adopted, whatever its state: what
 // Retire revokes. It needs a direct read, Issued and Versions.
 func Alive(spec Spec, obs Observation, now time.Time) []Issued {
-	d := decider{spec: spec, obs: obs, now: now}
-	if r, err := ParseRecord(obs.Secret.Value.Tags[RecordTag]); err == nil {
-		d.record, d.haveRecord = r, true
-	}
+	d := newDecider(spec, obs, now)
+	d.readRecord()
 	s := d.classify()
 	out := slices.Concat(s.superseded, s.orphans, s.young, s.unproved)
 	if s.current != nil && d.ours(*s.current) {

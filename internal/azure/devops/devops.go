@@ -65,7 +65,7 @@ func (p *PATs) ListKey() string {
 // Quiet implements driver.Issuer.
 func (p *PATs) Quiet() bool { return p.client.account.Quiet() }
 
-// Shape hashes what a PAT of these settings is: organisation, user and the set of scopes.
+// Shape hashes what a PAT of these settings is: where it lives (organisation, user), and its set of scopes.
 func (p *PATs) Shape() string { return p.shape(p.scopes) }
 
 func (p *PATs) shape(scopes []string) string {
@@ -73,8 +73,9 @@ func (p *PATs) shape(scopes []string) string {
 	if user == "" {
 		user = p.client.account.Name()
 	}
-	sum := sha256.Sum256([]byte(strings.ToLower("pat\n" + p.organization + "\n" + user + "\n" + strings.Join(scopes, " "))))
-	return hex.EncodeToString(sum[:4])
+	place := sha256.Sum256([]byte(strings.ToLower("pat\n" + p.organization + "\n" + user)))
+	what := sha256.Sum256([]byte(strings.Join(scopes, " ")))
+	return hex.EncodeToString(place[:2]) + hex.EncodeToString(what[:3])
 }
 
 // List implements driver.Issuer: the account's active PATs, 100 a page. The service's continuation is an offset, so a
