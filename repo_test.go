@@ -72,6 +72,7 @@ var imports = []rule{
 	{packages: "internal/azure/...",
 		ours:    []string{"internal/azure/azhttp", "internal/driver", "internal/manifest", "internal/rotation", "internal/secret"},
 		theirs:  microsoft,
+		tests:   []string{"internal/driver/drivertest", "sim/..."},
 		because: "an adapter is one service behind a port: it knows no other adapter, no engine and no program, so it can be added and removed as a folder"},
 
 	{packages: "internal/report",
