@@ -19,6 +19,10 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 		case rotation.Look:
 			p.look(ctx, d.Need, true)
 		case rotation.Act:
+			if p.outdated(d.Action) {
+				p.again()
+				continue
+			}
 			if err := p.act(ctx, d); err != nil {
 				return p.ended(d, err)
 			}

@@ -43,6 +43,7 @@ type pass struct {
 	failure           error     // why the last replacement failed
 	effects           []ledger.Entry
 	slept             time.Duration
+	since             time.Time // wall clock of the observation's first direct look; zero before it
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
@@ -121,6 +122,9 @@ func failed[T any](err error, now time.Time) rotation.Fact[T] {
 
 // look observes one thing more.
 func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
+	if p.since.IsZero() {
+		p.since = p.wall()
+	}
 	var err error
 	switch need {
 	case rotation.NeedDirect:
@@ -274,7 +278,19 @@ func (p *pass) observed() rotation.Observation {
 // again throws away what was observed, the account's shared list included, but not what this run knows of itself.
 func (p *pass) again() {
 	p.lists.stale(p.c.Issuer.ListKey())
-	p.obs = rotation.Observation{Attempt: p.obs.Attempt}
+	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt}, time.Time{}
+}
+
+// outdated says whether what was observed is too old to act on. A process may have been suspended since: what was too
+// young to judge then may have been published meanwhile, and be in use. What this run issued itself is ended all the
+// same, since that rests on no observation.
+func (p *pass) outdated(a rotation.Action) bool {
+	if r, ends := a.(rotation.Revoke); ends && p.obs.Attempt != nil {
+		if s, ok := rotation.ParseStamp(r.Permit.Name()); ok && s.Generation == p.obs.Attempt.Generation {
+			return false
+		}
+	}
+	return !p.since.IsZero() && p.age(p.since) > maxIssueAge
 }
 
 // tags are the newest version's, with the manifest's over them and without the record.
