@@ -1,0 +1,102 @@
+package invariant
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+// Bystanders are the tokens and secrets that are none of the product's business, by id.
+type Bystanders struct {
+	Tokens  map[string]world.PAT
+	Secrets map[string]string // vault/name: the ids of its versions with their tags
+	// Tags are the foreign tags of the promised secrets when the product came, by secret.
+	Tags map[string]map[string]string
+}
+
+// BystandersOf takes down everything that nothing promised is about.
+func BystandersOf(s *world.State, promises []Promise) Bystanders {
+	b := Bystanders{Tokens: map[string]world.PAT{}, Secrets: map[string]string{}, Tags: map[string]map[string]string{}}
+	for _, o := range s.Organizations {
+		for _, t := range o.PATs {
+			ours := slices.ContainsFunc(promises, func(p Promise) bool {
+				_, stamped := p.stampedFor(t.Name)
+				return stamped && strings.EqualFold(p.Owner, t.OwnerID) && strings.EqualFold(p.Organization, o.Name)
+			})
+			if !ours {
+				b.Tokens[t.AuthorizationID] = *t
+			}
+		}
+	}
+	for _, v := range s.Vaults {
+		for _, x := range v.Secrets {
+			b.Secrets[v.Name+"/"+x.Name] = digest(x)
+		}
+	}
+	for _, p := range promises {
+		name, _, _ := strings.Cut(p.Target.Vault, ".")
+		delete(b.Secrets, name+"/"+p.Target.Name)
+		if x := secretOf(s, p.Target); x != nil {
+			b.Tags[p.Target.String()] = foreignTags(x)
+		}
+	}
+	return b
+}
+
+func digest(x *world.Secret) string {
+	var b strings.Builder
+	for _, v := range x.Versions {
+		b.WriteString(v.ID)
+		for _, k := range slices.Sorted(maps.Keys(v.Tags)) {
+			b.WriteString(";" + k + "=" + v.Tags[k])
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func foreignTags(x *world.Secret) map[string]string {
+	out := maps.Clone(x.Versions[len(x.Versions)-1].Tags)
+	delete(out, rotation.RecordTag)
+	return out
+}
+
+// Foreign holds as long as every bystander is what it was, and the foreign tags of a promised secret are copied from
+// version to version.
+var Foreign = Checker{
+	Name:  "foreign",
+	Holds: "nothing without our stamp is changed or revoked, and nothing that is stamped for another secret is touched",
+	broken: func(h *History, report func(string, ...any)) {
+		seen := map[string]bool{}
+		for _, o := range h.State.Organizations {
+			for _, t := range o.PATs {
+				was, there := h.Foreign.Tokens[t.AuthorizationID]
+				if seen[t.AuthorizationID] = true; there && h.Excused[t.AuthorizationID] == "" && was != *t {
+					report("token %s (%s) is somebody else's and was changed", t.AuthorizationID, was.Name)
+				}
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(h.Foreign.Tokens)) {
+			if !seen[id] {
+				report("token %s (%s) is somebody else's and has gone", id, h.Foreign.Tokens[id].Name)
+			}
+		}
+		now := BystandersOf(h.State, h.Promises)
+		for _, name := range slices.Sorted(maps.Keys(h.Foreign.Secrets)) {
+			if now.Secrets[name] != h.Foreign.Secrets[name] {
+				report("secret %s is somebody else's and was changed", name)
+			}
+		}
+		for _, target := range slices.Sorted(maps.Keys(h.Foreign.Tags)) {
+			tags, there := now.Tags[target]
+			for _, k := range slices.Sorted(maps.Keys(h.Foreign.Tags[target])) {
+				if there && h.Excused[target] == "" && tags[k] != h.Foreign.Tags[target][k] {
+					report("secret %s lost its tag %s, or another value is in it", target, k)
+				}
+			}
+		}
+	},
+}

@@ -1,0 +1,56 @@
+package invariant
+
+import "time"
+
+// Gap is the oracle of what consumers can see. Somebody may have read a version at any instant while it was the newest
+// one, and goes on using it for the length of its cache: so the token in it must work from when the version was made
+// until it was superseded, and a cache longer.
+//
+// It needs no memory, because the world has it all: versions keep when they were made, tokens when they ended.
+//
+// Not held against the product: a token that expired although no undisturbed run had ended a cache's length before, in
+// the time in which it was due; and what a person did (History.Excused).
+var Gap = Checker{
+	Name:  "gap",
+	Holds: "every consumer holds a working credential at every instant",
+	broken: func(h *History, report func(string, ...any)) {
+		for _, p := range h.Promises {
+			s := SceneOf(h.State, p, h.Now)
+			for i, v := range s.Versions {
+				t, ok := s.Token(v.Holds)
+				if v.Record == nil || !ok || h.Excused[t.ID] != "" || h.Excused[v.ID] != "" {
+					continue
+				}
+				until, read := h.Now, s.SupersededAt(i)
+				if !read.IsZero() && read.Add(p.Cache).Before(until) {
+					until = read.Add(p.Cache)
+				}
+				if !t.Dead().Before(until) || !t.Dead().Before(h.Now) || neglected(h, p, t) {
+					continue
+				}
+				report("%s: version %s holds a token that ended at %s (%s), and a consumer may use it until %s",
+					p.Target, v.ID, clock(t.Dead()), t.ID, clock(until))
+			}
+		}
+	},
+}
+
+// neglected says whether a token came to its own end without a run that could have replaced it in time.
+func neglected(h *History, p Promise, t Token) bool {
+	if !t.Dead().Equal(t.To) {
+		return false
+	}
+	due, late := p.DueAt(t.From, t.To), t.To.Add(-p.Cache)
+	inTime := func(at time.Time) bool { return !at.Before(due) && at.Before(late) }
+	if inTime(h.LastCalm) {
+		return false
+	}
+	for _, e := range h.Events {
+		if e.Ended != nil && e.Ended.Calm && inTime(e.Ended.At) {
+			return false
+		}
+	}
+	return true
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }

@@ -1,0 +1,239 @@
+package invariant
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+const day = 24 * time.Hour
+
+var (
+	t0      = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	promise = Promise{
+		Credential: "pat", Target: rotation.Target{Vault: "kv.vault.azure.net", Name: "token"}, Organization: "contoso", Owner: "alice",
+		Lifetime: 30 * day, RotateBefore: 5 * day, Overlap: day, Window: time.Hour, Cache: time.Hour,
+	}
+)
+
+// story is a history in the making: a world with one promised secret, and what happened to it.
+type story struct {
+	History
+	world world.State
+}
+
+// begin is a world in which the token "old" was replaced by "new" at t0, with a bystander. It is t0 and two days, and
+// process 1 is about to revoke "old".
+func begin() *story {
+	s := &story{world: world.State{
+		Vaults:        []*world.Vault{{Name: "kv", Secrets: []*world.Secret{{Name: "token"}, {Name: "other", Versions: []*world.SecretVersion{{ID: "o1", Value: "x"}}}}}},
+		Organizations: []*world.Organization{{Name: "contoso", PATs: []*world.PAT{{AuthorizationID: "bystander", OwnerID: "alice", Name: "by hand", ValidTo: t0.Add(90 * day)}}}},
+	}}
+	s.issued("old", t0.Add(-25*day))
+	s.published("old", t0.Add(-25*day), "")
+	s.issued("new", t0)
+	s.published("new", t0, "old")
+	s.Promises, s.Now, s.State = []Promise{promise}, t0.Add(2*day), &s.world
+	s.Foreign = BystandersOf(&s.world, s.Promises)
+	return s
+}
+
+func gen(id string, at time.Time) rotation.Generation {
+	return rotation.NewGeneration(at, [5]byte{id[0], id[1], id[len(id)-1]})
+}
+
+func (s *story) token(id string) *world.PAT {
+	for _, p := range s.world.Organizations[0].PATs {
+		if p.AuthorizationID == id {
+			return p
+		}
+	}
+	panic("no token " + id)
+}
+
+func (s *story) secret() *world.Secret { return s.world.Vaults[0].Secrets[0] }
+
+func (s *story) issued(id string, at time.Time) {
+	o := s.world.Organizations[0]
+	name := rotation.Stamp{Credential: promise.Credential, Hash: promise.Target.Hash(), Generation: gen(id, at)}.String()
+	o.PATs = append(o.PATs, &world.PAT{AuthorizationID: id, OwnerID: "alice", Name: name, ValidFrom: at, ValidTo: at.Add(30 * day), Token: "value of " + id})
+}
+
+func (s *story) published(id string, at time.Time, predecessor string) {
+	t := s.token(id)
+	r := rotation.Record{Generation: gen(id, t.ValidFrom), IssuerID: id, Publication: rotation.NewPublication(at, [5]byte{}), Shape: "0", Expires: t.ValidTo, Predecessor: predecessor, RevokeAfter: at.Add(day)}
+	tag, err := r.Encode()
+	if err != nil {
+		panic(err)
+	}
+	x := s.secret()
+	x.Versions = append(x.Versions, &world.SecretVersion{ID: fmt.Sprint("v", len(x.Versions)+1), Value: t.Token, Created: at, Tags: map[string]string{"owner": "team", rotation.RecordTag: tag}})
+}
+
+// did notes calls of process 1 that were heard, in order, as "operation" or "operation token".
+func (s *story) did(calls ...string) *story {
+	for _, text := range calls {
+		op, token, _ := strings.Cut(text, " ")
+		c := &Call{Asked: s.Now, At: s.Now, Operation: op, Status: 200, Heard: true, Token: token}
+		switch {
+		case op == "RevokePat":
+			c.Write, c.Status, c.Before, c.Target = true, 204, SceneOf(&s.world, promise, s.Now), promise.Target.String()
+			s.token(token).Revoked = s.Now
+		case op == "CreatePat":
+			c.Write = true
+		case strings.HasSuffix(op, "Secret"), op == "GetSecretVersions":
+			c.Target = promise.Target.String()
+			c.Write = op == "SetSecret" || op == "UpdateSecret"
+			if n := len(s.secret().Versions); n > 0 {
+				c.Version = s.secret().Versions[n-1].ID
+			}
+		}
+		s.Events = append(s.Events, Event{Process: 1, Call: c})
+	}
+	return s
+}
+
+func (s *story) wrote(effect string, phase ledger.Phase) *story {
+	s.Events = append(s.Events, Event{Process: 1, Entry: &Entry{Entry: ledger.Entry{Credential: "pat", Effect: effect, Target: "x", Phase: phase}}})
+	return s
+}
+
+func (s *story) ended(results ...Result) *story {
+	s.Events = append(s.Events, Event{Process: 1, Ended: &Ended{At: s.Now, Results: results}})
+	return s
+}
+
+func (s *story) with(f func(*story)) *story {
+	f(s)
+	return s
+}
+
+// looked is everything that proves that "old" may be revoked.
+var looked = []string{"GetSecret", "ListPats", "GetSecretVersions", "ConnectionData new"}
+
+func without(all []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == one })
+}
+
+func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
+	revokedOld := func(calls []string) *story { return begin().did(calls...).did("RevokePat old") }
+	stray := func(age time.Duration) *story {
+		return begin().with(func(s *story) { s.issued("stray", s.Now.Add(-age)) })
+	}
+	done := Result{Credential: "pat", Kind: rotation.Done}
+	for _, c := range []struct {
+		name  string
+		by    Checker
+		story *story
+		want  string // "" for a history that breaks nothing
+	}{
+		{"a token revoked while a consumer may use it", Gap, begin().with(func(s *story) { s.token("old").Revoked = t0.Add(30 * time.Minute) }), "holds a token that ended"},
+		{"a token revoked after every cache is over", Gap, begin().with(func(s *story) { s.token("old").Revoked = t0.Add(2 * time.Hour) }), ""},
+		{"the current token revoked", Gap, begin().with(func(s *story) { s.token("new").Revoked = t0.Add(day) }), "v2 holds a token that ended"},
+		{"the current token revoked by a person", Gap, begin().with(func(s *story) {
+			s.token("new").Revoked = t0.Add(day)
+			s.Excused = map[string]string{"new": "a person revoked it"}
+		}), ""},
+		{"a published token that was dead", Gap, begin().with(func(s *story) {
+			s.issued("dead", t0)
+			s.token("dead").Revoked = t0.Add(time.Hour)
+			s.published("dead", t0.Add(2*time.Hour), "new")
+		}), "v3 holds a token that ended"},
+		{"a token that expired although a run came in time", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(28*day) }), "v2 holds a token that ended"},
+		{"a token that expired and nobody ran", Gap, begin().with(func(s *story) { s.Now = t0.Add(31 * day) }), ""},
+		{"a token that expired and a run came too late", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(30*day-time.Minute) }), ""},
+
+		{"somebody's token revoked", Foreign, begin().with(func(s *story) { s.token("bystander").Revoked = t0 }), "bystander (by hand) is somebody else's and was changed"},
+		{"somebody's token gone", Foreign, begin().with(func(s *story) { s.world.Organizations[0].PATs = s.world.Organizations[0].PATs[1:] }), "has gone"},
+		{"somebody's secret written", Foreign, begin().with(func(s *story) { s.world.Vaults[0].Secrets[1].Versions[0].ID = "o2" }), "secret kv/other is somebody else's"},
+		{"a foreign tag lost", Foreign, begin().with(func(s *story) { delete(s.secret().Versions[1].Tags, "owner") }), "lost its tag owner"},
+		{"nothing foreign touched", Foreign, begin(), ""},
+
+		{"everything proved", Revoke, revokedOld(looked), ""},
+		{"the list not read", Revoke, revokedOld(without(looked, "ListPats")), "list was not read"},
+		{"the versions not read", Revoke, revokedOld(without(looked, "GetSecretVersions")), "versions were not read"},
+		{"the secret not read by name", Revoke, revokedOld(without(looked, "GetSecret")), "secret was not read"},
+		{"the new value not probed", Revoke, revokedOld(without(looked, "ConnectionData new")), "not probed"},
+		{"probed before it was published", Revoke, begin().did(looked...).did("SetSecret new", "RevokePat old"), "secret was not read"},
+		{"looked at too long ago", Revoke, begin().did(looked...).with(func(s *story) { s.Now = s.Now.Add(time.Hour) }).did("RevokePat old"), "list was not read"},
+		{"inside the overlap", Revoke, begin().with(func(s *story) { s.Now = t0.Add(23 * time.Hour) }).did(looked...).did("RevokePat old"), "its overlap ends at"},
+		{"what the newest version holds", Revoke, begin().did(looked...).did("RevokePat new"), "what the newest version holds"},
+		{"while the new one is dead", Revoke, begin().with(func(s *story) { s.token("new").Revoked = t0 }).did(looked...).did("RevokePat old"), "holds no living token"},
+		{"an orphan, proved", Revoke, stray(2*time.Hour).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), ""},
+		{"a stray that is young", Revoke, stray(50*time.Minute).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "only 50m0s old"},
+		{"a stray while the newest version is a person's", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Versions[1].Tags = nil }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "not Rekey's"},
+		{"a stray while the secret is deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Deleted = t0 }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "the secret is deleted"},
+		{"a stray of an absent secret without a look among the deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.world.Vaults[0].Secrets = nil }).did("ListPats", "RevokePat stray"), "among the deleted"},
+		{"its own, unpublished", Revoke, stray(0).did("CreatePat stray", "RevokePat stray"), ""},
+		{"its own, sent to the store", Revoke, stray(0).did("CreatePat stray", "SetSecret stray", "RevokePat stray"), "list was not read"},
+		{"somebody else's unpublished one", Revoke, stray(0).did("RevokePat stray"), "list was not read"},
+		{"a dead one, which ends nothing", Revoke, begin().with(func(s *story) { s.token("old").ValidTo = t0 }).did("RevokePat old"), ""},
+
+		{"done without an intent", Intent, begin().did("CreatePat new"), "was not intended"},
+		{"done with another intent", Intent, begin().wrote("prove", ledger.Intended).did("CreatePat new"), "where prove was intended"},
+		{"done after its end", Intent, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Done).did("CreatePat new"), "was not intended"},
+		{"done where the intent was refused", Intent, begin().wrote("issue", ledger.Intended).with(func(s *story) { s.Events[0].Entry.Refused = true }).did("CreatePat new"), "was not intended"},
+		{"intended and done", Intent, begin().wrote("issue", ledger.Intended).did("CreatePat new").wrote("issue", ledger.Done), ""},
+
+		{"an intent without an end", Pairs, begin().wrote("issue", ledger.Intended).ended(), "has no end"},
+		{"an intent without an end before the next", Pairs, begin().wrote("issue", ledger.Intended).wrote("publish", ledger.Intended).wrote("publish", ledger.Done).ended(), "has no end"},
+		{"an end without an intent", Pairs, begin().wrote("issue", ledger.Done).ended(), "was not intended"},
+		{"a process that died", Pairs, begin().wrote("issue", ledger.Intended).ended().with(func(s *story) { s.Events[1].Ended.Killed = true }), ""},
+		{"a pair", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).ended(), ""},
+
+		{"a secret in a log", Leak, begin().with(func(s *story) {
+			s.Secrets, s.Texts = []string{"correct horse battery"}, map[string]string{"log": "a\nb correct horse battery"}
+		}), "log: secret 1, plain, in line 2"},
+		{"a canary in a report", Leak, begin().with(func(s *story) { s.Texts = map[string]string{"report": "x" + world.Canary} }), "report: secret 0"},
+		{"no secret", Leak, begin().with(func(s *story) {
+			s.Secrets, s.Texts = []string{"correct horse battery"}, map[string]string{"log": "nothing"}
+		}), ""},
+
+		{"an old stray", Stray, stray(2 * time.Hour).with(func(s *story) { s.token("old").Revoked = s.Now }), "and nobody's"},
+		{"a predecessor after its overlap", Stray, begin(), "token old"},
+		{"a predecessor inside its overlap", Stray, begin().with(func(s *story) { s.Now = t0.Add(time.Hour) }), ""},
+		{"a young stray", Stray, stray(time.Minute).with(func(s *story) { s.token("old").Revoked = s.Now }), ""},
+		{"a dead current one", Stray, begin().with(func(s *story) { s.token("old").Revoked, s.token("new").Revoked = s.Now, s.Now }), "holds no living token"},
+		{"a value that is not the record's", Stray, begin().with(func(s *story) {
+			s.token("old").Revoked = s.Now
+			s.secret().Versions[1].Tags = s.secret().Versions[0].Tags
+		}), "its record says old"},
+
+		{"a wait that never ends", Converged, begin().ended(Result{Credential: "pat", Kind: rotation.Wait, Code: "young"}), "ended with wait young"},
+		{"a Hold that says nothing", Converged, begin().ended(Result{Credential: "pat", Kind: rotation.Hold, Code: "x"}), "says nothing"},
+		{"a failure", Converged, begin().ended(Result{Credential: "pat", Kind: rotation.Act, Failed: "no"}), "failed: no"},
+		{"a Hold that says what to do", Converged, begin().ended(Result{Credential: "pat", Kind: rotation.Hold, Do: "ask"}), ""},
+		{"done", Converged, begin().ended(done), ""},
+
+		{"a last run that wrote to Azure", Idle, begin().did("UpdateSecret").ended(done), "called UpdateSecret"},
+		{"a last run that wrote to the ledger", Idle, begin().wrote("prove", ledger.Intended).ended(done), "wrote to the ledger"},
+		{"a run before the last that wrote", Idle, begin().did("UpdateSecret").ended(done).did("GetSecrets").ended(done), ""},
+	} {
+		t.Run(c.by.Name+": "+c.name, func(t *testing.T) {
+			got := c.by.Check(&c.story.History)
+			switch {
+			case c.want == "" && len(got) > 0:
+				t.Errorf("says %v", got)
+			case c.want != "" && (len(got) != 1 || !strings.Contains(got[0].String(), c.want)):
+				t.Errorf("says %v, want one with %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAHistoryWithoutEventsBreaksNothing(t *testing.T) {
+	for _, c := range All() {
+		if got := c.Check(&History{State: &world.State{}}); len(got) > 0 {
+			t.Errorf("%s says %v", c.Name, got)
+		}
+		if c.Name == "" || c.Holds == "" {
+			t.Errorf("%q does not say what it is about", c.Name)
+		}
+	}
+}

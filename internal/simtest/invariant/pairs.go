@@ -1,0 +1,104 @@
+package invariant
+
+import (
+	"strings"
+
+	"github.com/rekeyhq/rekey/internal/ledger"
+)
+
+// effects are what a write to Azure is called in the ledger.
+var effects = map[string][]string{
+	"CreatePat":    {"issue"},
+	"UpdatePat":    {"extend"},
+	"RevokePat":    {"revoke"},
+	"SetSecret":    {"publish"},
+	"UpdateSecret": {"prove", "amend"},
+}
+
+// Intent holds if each change of Azure was announced: the process had an entry open that intends it.
+var Intent = Checker{
+	Name:  "intent",
+	Holds: "every effect has a ledger entry, written before it, that says that it was intended",
+	broken: func(h *History, report func(string, ...any)) {
+		open := map[int]ledger.Entry{}
+		for _, e := range h.Events {
+			switch {
+			case e.Entry != nil && !e.Entry.Refused && e.Entry.Phase == ledger.Intended:
+				open[e.Process] = e.Entry.Entry
+			case e.Entry != nil:
+				delete(open, e.Process)
+			case e.Ended != nil:
+				delete(open, e.Process)
+			case e.Call != nil && e.Call.Write && e.Call.Applied() && !e.Call.Late:
+				names, known := effects[e.Call.Operation]
+				is, has := open[e.Process]
+				if !known || !h.concerns(e.Call) {
+					continue
+				}
+				if !has {
+					report("process %d: %s of %s%s at %s was not intended", e.Process, e.Call.Operation, e.Call.Target, e.Call.Token, clock(e.Call.At))
+				} else if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+is.Effect+" ") {
+					report("process %d: %s at %s, where %s was intended", e.Process, e.Call.Operation, clock(e.Call.At), is.Effect)
+				}
+			}
+		}
+	},
+}
+
+// concerns says whether a call is about what was promised, and not about an account's own sealed token.
+func (h *History) concerns(c *Call) bool {
+	if !strings.HasSuffix(c.Operation, "Secret") {
+		return true
+	}
+	for _, p := range h.Promises {
+		if strings.EqualFold(c.Target, p.Target.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+// Pairs holds if each intent has an end, in order, unless its process was killed or could not write.
+var Pairs = Checker{
+	Name:  "pairs",
+	Holds: "every effect has a ledger entry that says how it ended, or that this is not known",
+	broken: func(h *History, report func(string, ...any)) {
+		type state struct {
+			open    map[string]ledger.Entry // by credential
+			refused bool
+		}
+		of := map[int]*state{}
+		for _, e := range h.Events {
+			s := of[e.Process]
+			if s == nil {
+				s = &state{open: map[string]ledger.Entry{}}
+				of[e.Process] = s
+			}
+			switch {
+			case e.Entry != nil && e.Entry.Refused:
+				s.refused = true
+			case e.Entry != nil:
+				x := e.Entry.Entry
+				was, isOpen := s.open[x.Credential]
+				if x.Phase == ledger.Intended {
+					if isOpen && !s.refused {
+						report("process %d: %s %s has no end", e.Process, was.Effect, was.Target)
+					}
+					s.open[x.Credential] = x
+					continue
+				}
+				if !isOpen || was.Effect != x.Effect || was.Target != x.Target {
+					report("process %d: %s %s ended (%s) and was not intended", e.Process, x.Effect, x.Target, x.Phase)
+				}
+				delete(s.open, x.Credential)
+			case e.Ended != nil:
+				for _, x := range s.open {
+					if !e.Ended.Killed && !s.refused {
+						report("process %d: %s %s has no end", e.Process, x.Effect, x.Target)
+					}
+				}
+				of[e.Process] = nil
+			}
+		}
+	},
+}

@@ -1,0 +1,168 @@
+package invariant
+
+import (
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// Revoke holds if each token that was revoked was either superseded, with everything proved in the same pass; or
+// proved to be an orphan; or issued by the very process, which had not sent it to the store.
+var Revoke = Checker{
+	Name:  "revoke",
+	Holds: "a revoke follows one observation in which every consumer was on the newest publication and every check passed, or a proven orphan",
+	broken: func(h *History, report func(string, ...any)) {
+		h.calls(func(i int, e Event, c *Call) bool {
+			if c.Operation != "RevokePat" || !c.Applied() || c.Before == nil || h.Excused[c.Token] != "" {
+				return true
+			}
+			p, t, ok := h.promised(c)
+			if !ok || !t.Alive(c.Before.At) {
+				return true
+			}
+			if why := unproved(h.Events[:i], e.Process, p, c, t); why != "" {
+				report("%s: token %s of generation %s was revoked at %s by process %d: %s", p.Target, t.ID, t.Generation, clock(c.At), e.Process, why)
+			}
+			return true
+		})
+	},
+}
+
+func (h *History) promised(c *Call) (Promise, Token, bool) {
+	for _, p := range h.Promises {
+		if c.Target == p.Target.String() {
+			t, ok := c.Before.Token(c.Token)
+			return p, t, ok
+		}
+	}
+	return Promise{}, Token{}, false
+}
+
+// unproved says what is missing of the proof for a revocation; "" for nothing.
+func unproved(before []Event, process int, p Promise, c *Call, t Token) string {
+	if issued, sent := own(before, process, t.ID); issued && !sent {
+		return ""
+	}
+	if t.Generation == "" {
+		return "it is not stamped for this secret"
+	}
+	s := c.Before
+	newest := s.Newest()
+	looked := lookedAt(before, process, p, c.Asked.Add(-observationAge))
+	switch {
+	case !looked.list:
+		return "the issuer's list was not read lately"
+	case !looked.versions && s.State != rotation.Absent:
+		return "the versions were not read lately"
+	}
+	if !s.published(t) {
+		return orphan(s, newest, looked, p, t)
+	}
+	switch {
+	case newest == nil:
+		return "the secret cannot be read, so nothing proves that it was replaced"
+	case newest.Holds == t.ID:
+		return "it is what the newest version holds"
+	case looked.secret == "":
+		return "the secret was not read since the last change"
+	case looked.probed == "":
+		return "the current value was not probed since the last change"
+	}
+	if n := newest.Record; n == nil || !n.Compromised {
+		var end time.Time
+		for i, v := range s.Versions {
+			if v.Holds == t.ID {
+				end = later(end, s.SupersededAt(i).Add(p.Overlap))
+			}
+		}
+		// A date of the store is cut to the second.
+		if s.At.Add(time.Second).Before(end) {
+			return "its overlap ends at " + clock(end)
+		}
+	}
+	if now, ok := s.Token(newest.Holds); !ok || !now.Alive(s.At) {
+		return "the newest version holds no living token"
+	}
+	return ""
+}
+
+func orphan(s *Scene, newest *Version, looked looks, p Promise, t Token) string {
+	switch {
+	case s.At.Sub(t.Born()) < p.Window:
+		return "it is in no version and only " + s.At.Sub(t.Born()).String() + " old"
+	case s.State == rotation.SoftDeleted:
+		return "it is in no version, and the secret is deleted"
+	case s.State == rotation.Absent && !looked.deleted:
+		return "it is in no version, and nobody looked among the deleted secrets"
+	case newest != nil && newest.Record == nil:
+		return "it is in no version, and the newest one is not Rekey's"
+	case newest != nil && looked.secret == "":
+		return "it is in no version, and the secret was not read by name since the last change"
+	}
+	return ""
+}
+
+// own says whether a process issued a token, and whether it sent it to a store that did not refuse it.
+func own(before []Event, process int, id string) (issued, sent bool) {
+	for _, e := range before {
+		if e.Process != process || e.Call == nil || e.Call.Token != id {
+			continue
+		}
+		switch c := e.Call; c.Operation {
+		case "CreatePat":
+			issued = true
+		case "SetSecret":
+			sent = sent || c.Status < 400 || c.Status >= 500 || !c.Heard
+		}
+	}
+	return issued, sent
+}
+
+// looks are what a process looked at and got a whole answer to.
+type looks struct {
+	list, versions, deleted bool
+	secret                  string // the version that it read
+	probed                  string // the token that it probed and found working
+}
+
+// observationAge is how old what a revocation rests on may be. It must be so much shorter than the sweep window that
+// who could have published something when it was looked for had done so: a run publishes within ten minutes of its
+// issue.
+const observationAge = 15 * time.Minute
+
+// lookedAt gathers what a process saw lately. The secret and the probe of its value count only since the process last
+// changed it.
+func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks) {
+	changed := false
+	for i := len(before) - 1; i >= 0; i-- {
+		e := before[i]
+		if e.Process != process {
+			continue
+		}
+		if e.Ended != nil {
+			return l
+		}
+		c := e.Call
+		if c == nil || !c.Heard || c.Asked.Before(oldest) {
+			continue
+		}
+		changed = changed || c.Operation == "SetSecret" && c.Target == p.Target.String()
+		switch c.Operation {
+		case "ListPats":
+			l.list = l.list || c.Applied()
+		case "GetSecretVersions":
+			l.versions = l.versions || c.Applied() && c.Target == p.Target.String()
+		case "GetDeletedSecret":
+			l.deleted = l.deleted || c.Status == 404 && c.Target == p.Target.String()
+		case "GetSecret":
+			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
+				l.secret = c.Version
+			}
+		case "ConnectionData":
+			if !changed && l.probed == "" && c.Applied() {
+				l.probed = c.Token
+			}
+		}
+	}
+	return l
+}
