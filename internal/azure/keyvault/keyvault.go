@@ -78,9 +78,9 @@ func (v *Vault) Read(ctx context.Context, name string) (driver.Reading, error) {
 	}
 	code, inner := codes(err)
 	switch {
-	case inner == "SecretDisabled":
+	case inner == "SecretDisabled" && answered(err, http.StatusForbidden):
 		return driver.Reading{Secret: rotation.Secret{State: rotation.Present}, Date: azhttp.Date(raw)}, nil
-	case code == "SecretNotFound":
+	case code == "SecretNotFound" && answered(err, http.StatusNotFound):
 		return v.absent(ctx, name)
 	}
 	return driver.Reading{}, v.failure(op, false, raw, err)
@@ -93,7 +93,7 @@ func (v *Vault) absent(ctx context.Context, name string) (driver.Reading, error)
 	if err == nil {
 		return driver.Reading{Secret: rotation.Secret{State: rotation.SoftDeleted}, Date: azhttp.Date(raw)}, nil
 	}
-	if code, _ := codes(err); code == "SecretNotFound" {
+	if code, _ := codes(err); code == "SecretNotFound" && answered(err, http.StatusNotFound) {
 		return driver.Reading{Secret: rotation.Secret{State: rotation.Absent}, Date: azhttp.Date(raw)}, nil
 	}
 	return driver.Reading{}, v.failure(fmt.Sprintf("look for secret %s among the deleted of vault %s", name, v.host), false, raw, err)
@@ -232,6 +232,13 @@ func pointers(tags map[string]string) map[string]*string {
 		out[k] = &v
 	}
 	return out
+}
+
+// answered says whether a failed call was answered with a status: a name counts as absent only if status and code
+// both say so.
+func answered(err error, status int) bool {
+	var re *azcore.ResponseError
+	return errors.As(err, &re) && re.StatusCode == status
 }
 
 // codes reads Key Vault's code and inner code; azcore fills only the outer one.
