@@ -2,6 +2,7 @@ package azhttp
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"sync/atomic"
 
@@ -38,6 +39,10 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	t, err := c.inner.GetToken(ctx, o)
 	if err == nil {
 		return t, nil
+	}
+	var ours *driver.Error
+	if errors.As(err, &ours) {
+		return azcore.AccessToken{}, ours
 	}
 	// The inner error's text holds the service's whole answer.
 	e := &driver.Error{Kind: driver.Denied, Op: "sign Rekey in with identity " + c.what, Detail: "no token could be had",

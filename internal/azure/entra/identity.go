@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/secret"
 )
@@ -49,11 +51,15 @@ func NewIdentity(id manifest.Identity, tenant string, client *azhttp.Client, opt
 			ClientID: id.WorkloadIdentity.ClientID, TenantID: tenant, TokenFilePath: id.WorkloadIdentity.TokenFile})
 	case id.GitHubOIDC != nil:
 		what = "githubOIDC"
+		g := &gitHub{}
 		assertion := func(ctx context.Context) (string, error) {
-			return gitHubToken(ctx, client, env, id.GitHubOIDC.Audience)
+			token, err := gitHubToken(ctx, client, env, id.GitHubOIDC.Audience)
+			g.why.Store(&err)
+			return token, err
 		}
-		cred, err = azidentity.NewClientAssertionCredential(tenant, id.GitHubOIDC.ClientID, assertion,
+		g.inner, err = azidentity.NewClientAssertionCredential(tenant, id.GitHubOIDC.ClientID, assertion,
 			&azidentity.ClientAssertionCredentialOptions{ClientOptions: opts, AdditionallyAllowedTenants: any})
+		cred = g
 	case id.AzurePipelines != nil:
 		what = "azurePipelines"
 		access := env.Getenv("SYSTEM_ACCESSTOKEN")
@@ -108,11 +114,25 @@ func clientSecret(c manifest.ClientSecret, env Environment) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
+// gitHub signs in with a job's token. azidentity hides why there was none, so that is kept beside.
+type gitHub struct {
+	inner azcore.TokenCredential
+	why   atomic.Pointer[error]
+}
+
+func (g *gitHub) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := g.inner.GetToken(ctx, o)
+	if why := g.why.Load(); err != nil && why != nil && *why != nil {
+		return t, *why
+	}
+	return t, err
+}
+
 // gitHubToken asks the job's own endpoint for a token (facts/azure-devops-entra.md 8.8).
 func gitHubToken(ctx context.Context, client *azhttp.Client, env Environment, audience string) (string, error) {
 	addr, token := env.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 	if addr == "" || token == "" {
-		return "", errors.New("GitHub gives this job no OIDC token: it needs permissions: id-token: write")
+		return "", noGitHubToken("GitHub gives this job none", "give the job permissions: {id-token: write}")
 	}
 	sep := "&"
 	if !strings.Contains(addr, "?") {
@@ -120,24 +140,30 @@ func gitHubToken(ctx context.Context, client *azhttp.Client, env Environment, au
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr+sep+"audience="+url.QueryEscape(audience), nil)
 	if err != nil {
-		return "", errors.New("ACTIONS_ID_TOKEN_REQUEST_URL is not an address")
+		return "", noGitHubToken("ACTIONS_ID_TOKEN_REQUEST_URL is not an address", "")
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", errors.New("GitHub's OIDC endpoint cannot be reached")
+		return "", azhttp.Failure(gitHubOp, false, nil, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return "", fmt.Errorf("GitHub's OIDC endpoint answers %d", resp.StatusCode)
+		return "", azhttp.Failure(gitHubOp, false, resp, nil)
 	}
 	var body struct {
 		Value secret.Value `json:"value"`
 	}
 	if err := azhttp.Decode(resp, &body); err != nil {
-		return "", fmt.Errorf("GitHub's OIDC endpoint: %w", err)
+		return "", noGitHubToken(err.Error(), "")
 	}
 	var out string
 	_ = body.Value.Use(func(b []byte) error { out = string(b); return nil })
 	return out, nil
+}
+
+const gitHubOp = "get an OIDC token of GitHub"
+
+func noGitHubToken(detail, hint string) error {
+	return &driver.Error{Kind: driver.Denied, Op: gitHubOp, Detail: detail, Hint: hint}
 }
