@@ -309,7 +309,7 @@ func TestARefusedTokenIsRenewedOnce(t *testing.T) {
 		b.consumer.excused("a jump of the world's clock is no passing of time", func() {
 			b.sim.World().Advance(2 * time.Hour)
 			before := len(b.sim.Requests())
-			b.consumer.until = time.Time{}
+			b.consumer.signOut()
 			b.run("rotate", credential).is(report.Waiting, "overlap").did("issue", "publish")
 			if n := b.calls(before, "token:refresh_token"); n != 1 {
 				b.Errorf("redeemed %d times", n)

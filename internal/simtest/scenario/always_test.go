@@ -55,9 +55,8 @@ func (b *bed) settle() {
 	b.apply().is(report.Done, "current")
 	b.converged()
 	b.idle()
-	b.consumer.probe("at the end")
-	if !b.consumer.ok {
-		b.Errorf("at the end the consumer cannot work: %v", b.consumer.gaps[len(b.consumer.gaps)-1])
+	if why := b.consumer.works(); why != "" {
+		b.Errorf("at the end the consumer %s", why)
 	}
 }
 

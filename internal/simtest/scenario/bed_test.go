@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -241,7 +240,9 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		network := &network{inner: b.sim.Transport(), hooks: m.hook}
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		network := &network{inner: b.sim.Transport(), hooks: m.hook, stop: stop}
 		env := cli.Env{
 			Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Transport: network, Version: "v0.0.0-test",
 			Getenv: func(name string) string {
@@ -255,7 +256,6 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 		o.killed = network.killed()
 	}()
 	<-ended
-	runtime.KeepAlive(&o)
 	o.out, o.err = stdout.String(), stderr.String()
 	b.mu.Lock()
 	b.running--

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,7 +32,6 @@ type consumer struct {
 	serving bool                 // the secret was there once
 	probes  int
 	gaps    []gap
-	ok      bool // the last probe found nothing
 	excuse  []excuse
 
 	nudge chan struct{}
@@ -52,7 +52,7 @@ type excuse struct {
 
 func watch(b *bed) *consumer {
 	c := &consumer{
-		b: b, http: &http.Client{Transport: b.sim.Transport()}, held: map[string]time.Time{}, ok: true,
+		b: b, http: &http.Client{Transport: b.sim.Transport()}, held: map[string]time.Time{},
 		nudge: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	b.world(func(w *world.World) {
@@ -92,13 +92,13 @@ func watch(b *bed) *consumer {
 func (c *consumer) interval() time.Duration {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	if since := time.Since(c.b.lastRun); c.b.running > 0 || since < time.Minute {
+	if since := time.Since(c.b.lastRun); c.b.running > 0 || since < 20*time.Second {
 		if c.b.running > 0 && since > 10*time.Minute { // it waits for something
 			return 2 * time.Minute
 		}
 		return 5 * time.Second
 	}
-	return 20 * time.Minute
+	return 30 * time.Minute
 }
 
 // wake makes the consumer look often again.
@@ -144,9 +144,7 @@ func (c *consumer) probe(when string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	c.ok = true
 	missed := func(format string, args ...any) {
-		c.ok = false
 		why := fmt.Sprintf(format, args...)
 		if when != "" {
 			why += " (" + when + ")"
@@ -172,6 +170,30 @@ func (c *consumer) probe(when string) {
 			missed("cannot use what it read %s ago: %v", age, err)
 		}
 	}
+}
+
+// seen is how often it probed, and every gap, excused or not.
+func (c *consumer) seen() (probes int, gaps []gap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.probes, slices.Clone(c.gaps)
+}
+
+// works probes once more and gives what is wrong, "" for nothing.
+func (c *consumer) works() string {
+	_, before := c.seen()
+	c.probe("at the end")
+	if _, after := c.seen(); len(after) > len(before) {
+		return after[len(after)-1].why
+	}
+	return ""
+}
+
+// signOut has it sign in anew.
+func (c *consumer) signOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = time.Time{}
 }
 
 // forget has every consumer read anew: what a person did to the old value is not held against anybody.

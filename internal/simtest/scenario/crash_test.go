@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,10 +24,10 @@ var stages = []struct {
 	{"on a compromised credential", func(b *bed) { b.apply(); b.pass(26 * time.Hour) }, []string{"rotate", "--compromised", credential}},
 }
 
-// A run is killed before and after each of its calls in turn, until one comes to its end.
+// A run is killed after each of its calls in turn, before it hears of the answer. To be killed before a call is to the
+// world as to be killed after the one before.
 func TestARunThatIsKilledAtAnyCallLeavesWhatTheNextOneMends(t *testing.T) {
 	for _, stage := range stages {
-		// The number of calls is found out by a run that lives: a bubble is per test, so it is counted in one of its own.
 		t.Run(stage.name, func(t *testing.T) {
 			t.Parallel()
 			var events []string
@@ -43,6 +44,9 @@ func TestARunThatIsKilledAtAnyCallLeavesWhatTheNextOneMends(t *testing.T) {
 				t.Fatalf("the run made only %d calls: %q", len(events)/2, events)
 			}
 			for i, event := range events {
+				if strings.HasPrefix(event, "before") {
+					continue
+				}
 				t.Run(fmt.Sprintf("%02d %s", i, event), func(t *testing.T) {
 					play(t, func(b *bed) {
 						stage.prepare(b)

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ const agent = "rekey"
 type network struct {
 	inner http.RoundTripper
 	hooks *hooks
+	stop  func() // the process's context
 	dead  atomic.Bool
 }
 
@@ -26,24 +28,38 @@ func (n *network) killed() bool { return n.dead.Load() }
 
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if n.dead.Load() {
-		runtime.Goexit()
+		return nil, context.Canceled
 	}
 	r = r.Clone(r.Context())
 	if r.UserAgent() == "" { // MSAL sends none
 		r.Header.Set("User-Agent", agent)
 	}
 	op := operation(r)
-	n.event("before " + op)
+	if err := n.event("before", op); err != nil {
+		return nil, err
+	}
 	resp, err := n.inner.RoundTrip(r)
-	n.event("after " + op)
+	if dead := n.event("after", op); dead != nil {
+		return nil, dead
+	}
 	return resp, err
 }
 
-func (n *network) event(name string) {
-	if f := n.hooks.next(name); f != nil && f() == die {
-		n.dead.Store(true)
-		runtime.Goexit() // deferred calls aside, nothing more happens: as near to a kill as a goroutine comes
+func (n *network) event(when, op string) error {
+	f := n.hooks.next(when + " " + op)
+	if f == nil || f() == live {
+		return nil
 	}
+	n.dead.Store(true)
+	n.stop()
+	switch op {
+	case "token", "refresh", "other", "GetSecrets":
+		// Other goroutines wait for what this one was about to bring, and only an error ends them. Nothing is lost by
+		// that: no effect hangs on these calls.
+		return context.Canceled
+	}
+	runtime.Goexit() // deferred calls aside, nothing more happens: as near to a kill as a goroutine comes
+	return nil
 }
 
 // fate is what becomes of the process after something happened to it.

@@ -27,9 +27,14 @@ type byAPerson struct {
 func last(s *world.Secret) *world.SecretVersion { return s.Versions[len(s.Versions)-1] }
 
 func changes() []byAPerson {
-	var before map[string]string
-	keep := func(s *world.Secret) { before = maps.Clone(last(s).Tags) }
-	restore := func(_ *world.World, s *world.Secret) { last(s).Tags = before }
+	// Each change remembers the tags in the version before, where restoring finds them: changes are shared by tests.
+	keep := func(s *world.Secret) {
+		s.Versions = append([]*world.SecretVersion{{ID: strings.Repeat("f", 32), Disabled: true, Tags: maps.Clone(last(s).Tags)}}, s.Versions...)
+	}
+	restore := func(_ *world.World, s *world.Secret) {
+		last(s).Tags = s.Versions[0].Tags
+		s.Versions = s.Versions[1:]
+	}
 	return []byAPerson{
 		{
 			name: "the secret is deleted", code: "soft-deleted", breaks: true,

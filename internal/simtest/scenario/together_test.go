@@ -204,14 +204,11 @@ func TestAProcessThatWasSuspendedPublishesNothingOld(t *testing.T) {
 					if o.code != cli.ExitDone {
 						b.Errorf("%v\nstderr:\n%s", o, o.err)
 					}
-					// What it publishes after all is what it issued after it woke. That can happen only where it had issued
-					// nothing before, and had already decided.
-					late := slices.ContainsFunc(o.cred().Effects, func(e report.Effect) bool { return e.Effect == "publish" })
-					if late != (c.at == "after GetSecretVersions") {
-						b.Errorf("it published: %v\nstderr:\n%s", late, o.err)
+					if slices.ContainsFunc(o.cred().Effects, func(e report.Effect) bool { return e.Effect == "publish" }) {
+						b.Errorf("it published\nstderr:\n%s", o.err)
 					}
-					if r := b.record(); !late && r.IssuerID != published.IssuerID || late && time.Since(r.Generation.Time()) > time.Minute {
-						b.Error("something else is published than should be")
+					if b.record().IssuerID != published.IssuerID {
+						b.Error("something else is published than the run that went on published")
 					}
 					b.settle()
 				})
