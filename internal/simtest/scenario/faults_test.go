@@ -30,9 +30,8 @@ func late(operation string, by time.Duration) sim.Fault {
 type onARotation struct {
 	name   string
 	faults []sim.Fault
-	// what and code of the first run; for a secret that does not exist yet, whatever of them is not the same there.
+	// what and code are of a replacement.
 	what, code  string
-	first       [2]string
 	did         []string
 	alive       int // stamped tokens that are alive after that run, besides the old one
 	newVersions int

@@ -297,3 +297,23 @@ func TestAChangedScopeMakesItDue(t *testing.T) {
 		b.converged()
 	})
 }
+
+func TestTheManifestLengthensAnOverlapAndNeverShortensIt(t *testing.T) {
+	play(t, func(b *bed) {
+		b.published()
+		old := b.record().IssuerID
+		b.apply().is(report.Waiting, "overlap")
+		b.write(func(s *settings) { s.overlap = "2h" })
+		b.pass(3 * time.Hour)
+		b.apply().is(report.Waiting, "overlap").did()
+		b.write(func(s *settings) { s.overlap = "30h" })
+		b.pass(22 * time.Hour)
+		b.apply().is(report.Waiting, "overlap").did()
+		if !b.pat(old).Revoked.IsZero() {
+			b.Error("the old token is revoked before its time")
+		}
+		b.pass(5*time.Hour + time.Minute)
+		b.apply().is(report.Done, "current").did("revoke")
+		b.settle()
+	})
+}
