@@ -20,6 +20,8 @@ import (
 type printer struct {
 	w      io.Writer
 	colour bool
+	// told says that the progress has shown every effect right above.
+	told bool
 }
 
 func newPrinter(w io.Writer, env Env) *printer {
@@ -181,6 +183,9 @@ func (p *printer) credential(c report.Credential, plan bool) {
 		line("note: ", n)
 	}
 	for _, e := range c.Effects {
+		if p.told {
+			break
+		}
 		if e.Effect == "prove" && e.Outcome == string(ledger.Done) {
 			continue // it changes nothing
 		}
@@ -210,7 +215,7 @@ func (p *printer) status(doc report.Status, now time.Time) {
 		if e.Error != nil {
 			state += ": " + e.Error.Kind
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", safe(e.Name), safe(state), when(e.Expires, now), when(e.Replace, time.Time{}), safe(e.Secret))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", safe(e.Name), safe(state), when(e.Expires, now), when(e.Replace, time.Time{}), safe(strings.Replace(e.Secret, ".vault.azure.net/", "/", 1)))
 	}
 	t.Flush()
 }
@@ -241,7 +246,7 @@ func (p *printer) progress(e ledger.Entry) {
 
 // waiting says why nothing moves.
 func (p *printer) waiting(name rotation.CredentialID, until time.Time, why string) {
-	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("15:04:05Z")+": "+safe(why)))
+	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("2006-01-02 15:04:05Z")+": "+safe(why)))
 }
 
 var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling"}

@@ -203,7 +203,9 @@ func (o *options) finish(doc report.Run, all, detailed bool) error {
 			return Exit(ExitFailed, err)
 		}
 	} else {
-		newPrinter(o.env.Stdout, o.env).run(doc, all)
+		p := newPrinter(o.env.Stdout, o.env)
+		p.told = !o.quiet && terminal(o.env.Stdout) && terminal(o.env.Stderr)
+		p.run(doc, all)
 	}
 	switch {
 	case doc.Summary.Failed > 0:
