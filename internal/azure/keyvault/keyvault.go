@@ -139,8 +139,9 @@ func (v *Vault) Tags(ctx context.Context, name string) ([]map[string]string, err
 // Prove implements driver.Store.
 func (v *Vault) Prove(ctx context.Context, name, version string) error {
 	var raw *http.Response
-	_, err := v.client.UpdateSecretProperties(policy.WithCaptureResponse(ctx, &raw), name, version,
-		azsecrets.UpdateSecretPropertiesParameters{SecretAttributes: &azsecrets.SecretAttributes{Enabled: to.Ptr(true)}}, nil)
+	// Empty, because what is absent stays as it is: naming even the state that was read would undo what a person has
+	// done since.
+	_, err := v.client.UpdateSecretProperties(policy.WithCaptureResponse(ctx, &raw), name, version, azsecrets.UpdateSecretPropertiesParameters{}, nil)
 	if err != nil {
 		return v.failure(fmt.Sprintf("prove that secret %s of vault %s can be written", name, v.host), true, raw, err)
 	}
