@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 // Bystanders are the tokens and secrets that are none of the product's business, by id.
 type Bystanders struct {
 	Tokens  map[string]world.PAT
-	Secrets map[string]string // vault/name: the ids of its versions with their tags
+	Secrets map[string]string // vault/name: its versions with all but their values
 	// Tags are the foreign tags of the promised secrets when the product came, by secret.
 	Tags map[string]map[string]string
 }
@@ -49,7 +50,7 @@ func BystandersOf(s *world.State, promises []Promise) Bystanders {
 func digest(x *world.Secret) string {
 	var b strings.Builder
 	for _, v := range x.Versions {
-		b.WriteString(v.ID)
+		fmt.Fprintf(&b, "%s %t %d %d", v.ID, v.Disabled, value(v.Expires), value(v.NotBefore))
 		for _, k := range slices.Sorted(maps.Keys(v.Tags)) {
 			b.WriteString(";" + k + "=" + v.Tags[k])
 		}
@@ -58,11 +59,21 @@ func digest(x *world.Secret) string {
 	return b.String()
 }
 
+func value(p *int64) int64 {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
 func foreignTags(x *world.Secret) map[string]string {
 	out := maps.Clone(x.Versions[len(x.Versions)-1].Tags)
 	delete(out, rotation.RecordTag)
 	return out
 }
+
+// Disabled is the reason in History.Excused of a version that a person disabled: nobody else may enable it.
+const Disabled = "disabled it"
 
 // Foreign holds as long as every bystander is what it was, and the foreign tags of a promised secret are copied from
 // version to version.
@@ -82,6 +93,13 @@ var Foreign = Checker{
 		for _, id := range slices.Sorted(maps.Keys(h.Foreign.Tokens)) {
 			if !seen[id] {
 				report("token %s (%s) is somebody else's and has gone", id, h.Foreign.Tokens[id].Name)
+			}
+		}
+		for _, p := range h.Promises {
+			for _, v := range SceneOf(h.State, p, h.Now).Versions {
+				if h.Excused[v.ID] == Disabled && v.Enabled {
+					report("%s: version %s was disabled by a person and is enabled again", p.Target, v.ID)
+				}
 			}
 		}
 		now := BystandersOf(h.State, h.Promises)

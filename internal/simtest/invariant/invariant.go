@@ -22,6 +22,7 @@ type Promise struct {
 	Target       rotation.Target
 	Organization string
 	Owner        string // object id of the account
+	Adopts       string // id of a token that the manifest names
 	Lifetime     time.Duration
 	RotateBefore time.Duration
 	Overlap      time.Duration

@@ -57,7 +57,7 @@ func (s *story) token(id string) *world.PAT {
 	panic("no token " + id)
 }
 
-func (s *story) secret() *world.Secret { return s.world.Vaults[0].Secrets[0] }
+func (s *story) secret() *world.Secret { return secretOf(&s.world, promise.Target) }
 
 func (s *story) issued(id string, at time.Time) {
 	o := s.world.Organizations[0]
@@ -87,11 +87,13 @@ func (s *story) did(calls ...string) *story {
 			s.token(token).Revoked = s.Now
 		case op == "CreatePat":
 			c.Write = true
+		case strings.HasSuffix(op, "Secret") && !s.secret().Deleted.IsZero():
+			c.Status, c.Target = 404, promise.Target.String()
 		case strings.HasSuffix(op, "Secret"), op == "GetSecretVersions":
 			c.Target = promise.Target.String()
 			c.Write = op == "SetSecret" || op == "UpdateSecret"
 			if n := len(s.secret().Versions); n > 0 {
-				c.Version = s.secret().Versions[n-1].ID
+				c.Version, c.Recorded = s.secret().Versions[n-1].ID, len(s.secret().Versions[n-1].Tags) > 0
 			}
 		}
 		s.Events = append(s.Events, Event{Process: 1, Call: c})
@@ -153,32 +155,40 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"somebody's token gone", Foreign, begin().with(func(s *story) { s.world.Organizations[0].PATs = s.world.Organizations[0].PATs[1:] }), "has gone"},
 		{"somebody's secret written", Foreign, begin().with(func(s *story) { s.world.Vaults[0].Secrets[1].Versions[0].ID = "o2" }), "secret kv/other is somebody else's"},
 		{"a foreign tag lost", Foreign, begin().with(func(s *story) { delete(s.secret().Versions[1].Tags, "owner") }), "lost its tag owner"},
+		{"a version that a person disabled, enabled", Foreign, begin().with(func(s *story) { s.Excused = map[string]string{"v2": Disabled} }), "v2 was disabled by a person"},
 		{"nothing foreign touched", Foreign, begin(), ""},
 
 		{"everything proved", Revoke, revokedOld(looked), ""},
 		{"the list not read", Revoke, revokedOld(without(looked, "ListPats")), "list was not read"},
 		{"the versions not read", Revoke, revokedOld(without(looked, "GetSecretVersions")), "versions were not read"},
-		{"the secret not read by name", Revoke, revokedOld(without(looked, "GetSecret")), "secret was not read"},
+		{"the secret not read by name", Revoke, revokedOld(without(looked, "GetSecret")), "neither read"},
 		{"the new value not probed", Revoke, revokedOld(without(looked, "ConnectionData new")), "not probed"},
-		{"probed before it was published", Revoke, begin().did(looked...).did("SetSecret new", "RevokePat old"), "secret was not read"},
+		{"probed before it was published", Revoke, begin().did(looked...).did("SetSecret new", "RevokePat old"), "neither read"},
 		{"looked at too long ago", Revoke, begin().did(looked...).with(func(s *story) { s.Now = s.Now.Add(time.Hour) }).did("RevokePat old"), "list was not read"},
 		{"inside the overlap", Revoke, begin().with(func(s *story) { s.Now = t0.Add(23 * time.Hour) }).did(looked...).did("RevokePat old"), "its overlap ends at"},
 		{"what the newest version holds", Revoke, begin().did(looked...).did("RevokePat new"), "what the newest version holds"},
-		{"while the new one is dead", Revoke, begin().with(func(s *story) { s.token("new").Revoked = t0 }).did(looked...).did("RevokePat old"), "holds no living token"},
+		{"while the value that was read is another than the one that was probed", Revoke, begin().did(without(looked, "ConnectionData new")...).did("ConnectionData old", "RevokePat old"), "not probed"},
 		{"an orphan, proved", Revoke, stray(2*time.Hour).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), ""},
 		{"a stray that is young", Revoke, stray(50*time.Minute).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "only 50m0s old"},
 		{"a stray while the newest version is a person's", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Versions[1].Tags = nil }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "not Rekey's"},
-		{"a stray while the secret is deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Deleted = t0 }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "the secret is deleted"},
-		{"a stray of an absent secret without a look among the deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.world.Vaults[0].Secrets = nil }).did("ListPats", "RevokePat stray"), "among the deleted"},
+		{"a stray while the secret is deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Deleted = t0 }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "neither read"},
+		{"a stray of an absent secret without a look among the deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Name = "gone" }).did("ListPats", "RevokePat stray"), "nor looked for among the deleted"},
 		{"its own, unpublished", Revoke, stray(0).did("CreatePat stray", "RevokePat stray"), ""},
 		{"its own, sent to the store", Revoke, stray(0).did("CreatePat stray", "SetSecret stray", "RevokePat stray"), "list was not read"},
+		{"its own, made twice", Revoke, stray(0).did("CreatePat twin", "RevokePat stray").with(func(s *story) { s.Events[0].Call.Name = s.token("stray").Name }), ""},
 		{"somebody else's unpublished one", Revoke, stray(0).did("RevokePat stray"), "list was not read"},
+		{"one without a stamp", Revoke, begin().with(func(s *story) { s.token("old").Name = "by hand" }).did(looked...).did("RevokePat old"), "not stamped"},
+		{"one without a stamp that is adopted", Revoke, begin().with(func(s *story) {
+			s.token("old").Name, s.Promises[0].Adopts = "by hand", "old"
+		}).did(looked...).did("RevokePat old"), ""},
 		{"a dead one, which ends nothing", Revoke, begin().with(func(s *story) { s.token("old").ValidTo = t0 }).did("RevokePat old"), ""},
 
 		{"done without an intent", Intent, begin().did("CreatePat new"), "was not intended"},
 		{"done with another intent", Intent, begin().wrote("prove", ledger.Intended).did("CreatePat new"), "where prove was intended"},
 		{"done after its end", Intent, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Done).did("CreatePat new"), "was not intended"},
 		{"done where the intent was refused", Intent, begin().wrote("issue", ledger.Intended).with(func(s *story) { s.Events[0].Entry.Refused = true }).did("CreatePat new"), "was not intended"},
+		{"a record changed without an intent", Intent, begin().did("UpdateSecret").with(func(s *story) { s.Events[0].Call.Changed = true }), "was not intended"},
+		{"a write that changes nothing", Intent, begin().did("UpdateSecret"), ""},
 		{"intended and done", Intent, begin().wrote("issue", ledger.Intended).did("CreatePat new").wrote("issue", ledger.Done), ""},
 
 		{"an intent without an end", Pairs, begin().wrote("issue", ledger.Intended).ended(), "has no end"},

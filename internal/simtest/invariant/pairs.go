@@ -32,7 +32,7 @@ var Intent = Checker{
 			case e.Call != nil && e.Call.Write && e.Call.Applied() && !e.Call.Late:
 				names, known := effects[e.Call.Operation]
 				is, has := open[e.Process]
-				if !known || !h.concerns(e.Call) {
+				if !known || !h.concerns(e.Call) || e.Call.Operation == "UpdateSecret" && !e.Call.Changed {
 					continue
 				}
 				if !has {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -28,10 +29,15 @@ type Call struct {
 
 	// Target is the secret that it is about, "vault/name".
 	Target string
-	// Version is the newest version of Target when it was handled.
-	Version string
-	// Token is the id of the token that it is about: made, revoked, published, or probed.
-	Token string
+	// Version is the newest version of Target when it was handled, and Recorded says that it carried a record.
+	Version  string
+	Recorded bool
+	// Token is the id of the token that it is about: made, revoked, published, or probed. Name is the display name of
+	// one that is to be made.
+	Token, Name string
+	// Changed says that Target is not what it was before, leaving aside when it was last updated: a write that proves
+	// that one may write changes nothing.
+	Changed bool
 	// Before is the world around a promised token when it was revoked.
 	Before *Scene
 }
@@ -73,16 +79,34 @@ func (r *Recorder) Send(process int, asked time.Time, req *http.Request) (*Call,
 	body := bodyOf(req)
 	c := r.describe(req, body)
 	c.Asked = asked
+	before := r.digest(c.Target)
 	resp, err := r.srv.Transport().RoundTrip(req)
 	r.With(func(h *History) {
 		c.At = h.Now
 		if resp != nil {
 			c.Status, c.Heard = resp.StatusCode, err == nil
 		}
-		r.after(c, body)
+		r.after(c)
+		c.Changed = digestOf(h.State, c.Target) != before
 		h.Events = append(h.Events, Event{Process: process, Call: c})
 	})
 	return c, resp, err
+}
+
+func (r *Recorder) digest(target string) (out string) {
+	r.With(func(h *History) { out = digestOf(h.State, target) })
+	return out
+}
+
+func digestOf(s *world.State, target string) string {
+	vault, name, ok := strings.Cut(target, "/")
+	if !ok {
+		return ""
+	}
+	if x := secretOf(s, rotation.Target{Vault: vault, Name: name}); x != nil {
+		return digest(x)
+	}
+	return ""
 }
 
 // GaveUp notes a request that will be handled after its process gave up.
@@ -126,6 +150,12 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 					}
 				}
 			}
+		case "CreatePat":
+			var in struct {
+				Name string `json:"displayName"`
+			}
+			_ = json.Unmarshal(body, &in)
+			c.Name = in.Name
 		case "SetSecret":
 			var in struct {
 				Value string `json:"value"`
@@ -144,22 +174,18 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 }
 
 // after adds what only the world after the request tells. The history is locked.
-func (r *Recorder) after(c *Call, body []byte) {
+func (r *Recorder) after(c *Call) {
 	for _, p := range r.h.Promises {
 		if strings.EqualFold(c.Target, p.Target.String()) {
 			if v := SceneOf(r.h.State, p, r.h.Now).Newest(); v != nil {
-				c.Version = v.ID
+				c.Version, c.Recorded = v.ID, v.Record != nil
 			}
 		}
 	}
 	if c.Operation == "CreatePat" && c.Applied() {
-		var in struct {
-			Name string `json:"displayName"`
-		}
-		_ = json.Unmarshal(body, &in)
 		for _, o := range r.h.State.Organizations {
 			for _, t := range o.PATs {
-				if t.Name == in.Name {
+				if t.Name == c.Name {
 					c.Token = t.AuthorizationID // the last one: the service may have made it twice
 				}
 			}

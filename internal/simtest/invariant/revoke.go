@@ -1,10 +1,6 @@
 package invariant
 
-import (
-	"time"
-
-	"github.com/rekeyhq/rekey/internal/rotation"
-)
+import "time"
 
 // Revoke holds if each token that was revoked was either superseded, with everything proved in the same pass; or
 // proved to be an orphan; or issued by the very process, which had not sent it to the store.
@@ -40,79 +36,70 @@ func (h *History) promised(c *Call) (Promise, Token, bool) {
 
 // unproved says what is missing of the proof for a revocation; "" for nothing.
 func unproved(before []Event, process int, p Promise, c *Call, t Token) string {
-	if issued, sent := own(before, process, t.ID); issued && !sent {
+	if issued, sent := own(before, process, t); issued && !sent {
 		return ""
 	}
-	if t.Generation == "" {
+	if t.Generation == "" && p.Adopts != t.ID {
 		return "it is not stamped for this secret"
 	}
-	s := c.Before
-	newest := s.Newest()
-	looked := lookedAt(before, process, p, c.Asked.Add(-observationAge))
+	s, looked := c.Before, lookedAt(before, process, p, c.Asked.Add(-observationAge))
+	// What was read counts, and not what somebody made of it in the same second.
+	read := s.version(looked.secret)
 	switch {
 	case !looked.list:
 		return "the issuer's list was not read lately"
-	case !looked.versions && s.State != rotation.Absent:
+	case !looked.versions && looked.secret != "":
 		return "the versions were not read lately"
+	case looked.secret == "" && !looked.deleted:
+		return "the secret was neither read lately, and since the last change, nor looked for among the deleted"
+	case looked.secret != "" && !looked.recorded:
+		return "the newest version was not Rekey's when it was read"
+	}
+	if newest := s.Newest(); newest != nil && newest.Holds == t.ID {
+		return "it is what the newest version holds"
 	}
 	if !s.published(t) {
-		return orphan(s, newest, looked, p, t)
+		if age := s.At.Sub(t.Born()); age < p.Window {
+			return "it is in no version and only " + age.String() + " old"
+		}
+		return ""
 	}
 	switch {
-	case newest == nil:
-		return "the secret cannot be read, so nothing proves that it was replaced"
-	case newest.Holds == t.ID:
-		return "it is what the newest version holds"
 	case looked.secret == "":
-		return "the secret was not read since the last change"
-	case looked.probed == "":
-		return "the current value was not probed since the last change"
+		return "it was published, and the secret could not be read"
+	case looked.probed == "" || read != nil && looked.probed != read.Holds:
+		return "the value that was read was not probed"
+	case read != nil && read.Record != nil && read.Record.Compromised:
+		return ""
 	}
-	if n := newest.Record; n == nil || !n.Compromised {
-		var end time.Time
-		for i, v := range s.Versions {
-			if v.Holds == t.ID {
-				end = later(end, s.SupersededAt(i).Add(p.Overlap))
-			}
-		}
-		// A date of the store is cut to the second.
-		if s.At.Add(time.Second).Before(end) {
-			return "its overlap ends at " + clock(end)
+	var end time.Time
+	for i, v := range s.Versions {
+		if v.Holds == t.ID {
+			end = later(end, s.SupersededAt(i).Add(p.Overlap))
 		}
 	}
-	if now, ok := s.Token(newest.Holds); !ok || !now.Alive(s.At) {
-		return "the newest version holds no living token"
+	// A date of the store is cut to the second.
+	if s.At.Add(time.Second).Before(end) {
+		return "its overlap ends at " + clock(end)
 	}
 	return ""
 }
 
-func orphan(s *Scene, newest *Version, looked looks, p Promise, t Token) string {
-	switch {
-	case s.At.Sub(t.Born()) < p.Window:
-		return "it is in no version and only " + s.At.Sub(t.Born()).String() + " old"
-	case s.State == rotation.SoftDeleted:
-		return "it is in no version, and the secret is deleted"
-	case s.State == rotation.Absent && !looked.deleted:
-		return "it is in no version, and nobody looked among the deleted secrets"
-	case newest != nil && newest.Record == nil:
-		return "it is in no version, and the newest one is not Rekey's"
-	case newest != nil && looked.secret == "":
-		return "it is in no version, and the secret was not read by name since the last change"
-	}
-	return ""
-}
-
-// own says whether a process issued a token, and whether it sent it to a store that did not refuse it.
-func own(before []Event, process int, id string) (issued, sent bool) {
+// own says whether a process issued a token, and whether it sent it to a store that did not refuse it. The service may
+// have made it twice.
+func own(before []Event, process int, t Token) (issued, sent bool) {
+	ids := map[string]bool{t.ID: true}
 	for _, e := range before {
-		if e.Process != process || e.Call == nil || e.Call.Token != id {
+		if e.Process != process || e.Call == nil {
 			continue
 		}
 		switch c := e.Call; c.Operation {
 		case "CreatePat":
-			issued = true
+			if c.Token == t.ID || c.Name == t.Name {
+				issued, ids[c.Token] = true, true
+			}
 		case "SetSecret":
-			sent = sent || c.Status < 400 || c.Status >= 500 || !c.Heard
+			sent = sent || ids[c.Token] && (c.Status < 400 || c.Status >= 500 || !c.Heard)
 		}
 	}
 	return issued, sent
@@ -122,6 +109,7 @@ func own(before []Event, process int, id string) (issued, sent bool) {
 type looks struct {
 	list, versions, deleted bool
 	secret                  string // the version that it read
+	recorded                bool   // and whether it was Rekey's
 	probed                  string // the token that it probed and found working
 }
 
@@ -156,7 +144,7 @@ func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks
 			l.deleted = l.deleted || c.Status == 404 && c.Target == p.Target.String()
 		case "GetSecret":
 			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
-				l.secret = c.Version
+				l.secret, l.recorded = c.Version, c.Recorded
 			}
 		case "ConnectionData":
 			if !changed && l.probed == "" && c.Applied() {

@@ -67,6 +67,16 @@ func (s *Scene) Newest() *Version {
 	return &s.Versions[len(s.Versions)-1]
 }
 
+// version finds a version by its id, nil if there is none.
+func (s *Scene) version(id string) *Version {
+	for i := range s.Versions {
+		if s.Versions[i].ID == id {
+			return &s.Versions[i]
+		}
+	}
+	return nil
+}
+
 // Token finds a token by its id.
 func (s *Scene) Token(id string) (Token, bool) {
 	for _, t := range s.Tokens {

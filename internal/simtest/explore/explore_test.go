@@ -1,0 +1,200 @@
+package explore
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	prove  = flag.Bool("prove", false, "explore until no new world appears, which takes hours, and print a table")
+	state  = flag.String("prove.state", "", "a folder that keeps the exploration, so that it can be interrupted and goes on")
+	only   = flag.String("prove.only", "", "only starts whose name contains this")
+	update = flag.Bool("update", false, "write the golden files")
+)
+
+func (x *search) finish(t *testing.T, name string) {
+	t.Helper()
+	for _, f := range x.found {
+		t.Errorf("%v", f)
+	}
+	points, outcomes := len(x.points), 0
+	for _, o := range x.points {
+		outcomes += len(o)
+	}
+	t.Logf("%s: %d points, %d of their outcomes, %d worlds (%d of them not gone through), %d runs, %d violations", name, points, outcomes, x.worlds, len(x.frontier), x.played, len(x.found))
+}
+
+// TestEveryWorld explores from every start. With -prove it goes on until no new world appears; without, every start is
+// gone through once, at every point with every outcome, and the worlds next to it as far as the bound allows.
+func TestEveryWorld(t *testing.T) {
+	for _, s := range starts() {
+		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 1) })
+	}
+}
+
+// TestEveryWorldOfDifficultServices is the same with the real services' lag and policies.
+func TestEveryWorldOfDifficultServices(t *testing.T) {
+	for _, s := range variants() {
+		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 0) })
+	}
+}
+
+func everyWorld(t *testing.T, s start, persons int) {
+	if !strings.Contains(s.name, *only) {
+		t.Skip("not asked for")
+	}
+	n := s.make(t)
+	x := newSearch(n)
+	x.workers, x.persons = runtime.GOMAXPROCS(0), persons
+	x.runs = 300
+	if *prove {
+		x.runs, x.pairs, x.crossings = 0, true, 2
+		if *state != "" {
+			k, err := resume(filepath.Join(*state, strings.ReplaceAll(s.name, " ", "-")+".jsonl"), x, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.f.Close()
+			x.keep = k
+		}
+		began := time.Now()
+		x.progress = func(x *search) {
+			fmt.Fprintf(os.Stderr, "%s  %s: %d worlds, %d to go through, %d runs, %d violations\n", time.Since(began).Round(time.Second), s.name, x.worlds, len(x.frontier), x.played, len(x.found))
+		}
+	}
+	x.explore(t)
+	x.finish(t, s.name)
+}
+
+// TestTwoThingsInOneRun has answers lost and calls throttled in pairs.
+func TestTwoThingsInOneRun(t *testing.T) {
+	for _, s := range starts()[:5] {
+		t.Run(s.name, func(t *testing.T) {
+			n := s.make(t)
+			x := newSearch(n)
+			x.workers = runtime.GOMAXPROCS(0)
+			first := x.all(t, []job{{n, undisturbed}})
+			if first[0].points == nil {
+				t.Fatal("no points")
+			}
+			var jobs []job
+			for i, p := range first[0].points[0] {
+				for _, o := range survived(p) {
+					jobs = append(jobs, job{n, script{plans: []map[int]outcome{{i: o}}}})
+				}
+			}
+			x.second(t, jobs, x.all(t, jobs))
+			x.settle(t)
+			x.finish(t, s.name)
+		})
+	}
+}
+
+// TestTwoRunsAtOnce has two runs take turns in every order, with at most two changes of turn; with -prove three, and
+// with something that happens to one of them.
+func TestTwoRunsAtOnce(t *testing.T) {
+	for _, s := range starts() {
+		switch s.name {
+		case "absent", "due", "after the overlap", "with an orphan", "absent with an orphan", "with a loser", "to be adopted":
+		default:
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			if !strings.Contains(s.name, *only) {
+				t.Skip("not asked for")
+			}
+			n := s.make(t)
+			x := newSearch(n)
+			x.workers = runtime.GOMAXPROCS(0)
+			first := x.all(t, []job{{n, undisturbed}})
+			changes := 2
+			if *prove {
+				changes = 3
+				x.all(t, crossed(n, first[0], 2, true))
+			}
+			x.all(t, crossed(n, first[0], changes, false))
+			x.settle(t)
+			x.finish(t, s.name)
+		})
+	}
+}
+
+// TestPoints holds what an undisturbed run does to the outside, from every start, to a golden file: a new call or write
+// shows in review.
+func TestPoints(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for _, s := range starts() {
+		e := play(t, s.make(t), undisturbed)
+		fmt.Fprintf(&b, "%s: %s\n", s.name, told(&e))
+		for _, p := range e.points[0] {
+			fmt.Fprintf(&b, "    %s\n", p.Label)
+		}
+	}
+	const file = "testdata/points.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("what runs do to the outside has changed; look at it, and write it with -update:\n%s", got)
+	}
+}
+
+// TestAnExplorationIsTheSameEachTime is what makes a counterexample worth anything.
+func TestAnExplorationIsTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	once := func(workers int) string {
+		x := newSearch(origin())
+		x.workers, x.runs, x.persons = workers, 200, 0
+		x.explore(t)
+		return fmt.Sprint(x.worlds, x.played, slices.Sorted(maps.Keys(x.seen)))
+	}
+	if a, b := once(1), once(3); a != b {
+		t.Errorf("one worker finds\n%s\nthree find\n%s", a, b)
+	}
+}
+
+// TestAnExplorationGoesOnWhereItWasInterrupted compares one that was kept half-way with one that was not.
+func TestAnExplorationGoesOnWhereItWasInterrupted(t *testing.T) {
+	t.Parallel()
+	explore := func(file string, runs int) *search {
+		n := origin()
+		x := newSearch(n)
+		x.workers, x.runs, x.persons = 2, runs, 0
+		if file != "" {
+			k, err := resume(file, x, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.f.Close()
+			x.keep = k
+		}
+		x.explore(t)
+		return x
+	}
+	whole := explore("", 1200)
+	file := filepath.Join(t.TempDir(), "state")
+	explore(file, 150)
+	rest := explore(file, 1200)
+	for key := range rest.seen {
+		delete(whole.seen, key)
+	}
+	// The bound cuts the two off at different places, so that only the first worlds can be compared.
+	if len(whole.seen) > len(rest.seen)/2 || rest.worlds < 20 {
+		t.Errorf("%d worlds, and %d of the other one's are missing", rest.worlds, len(whole.seen))
+	}
+}

@@ -1,0 +1,199 @@
+package explore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/invariant"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+// node is one world, and how it was come to.
+type node struct {
+	state    world.State // never changed: cloned before anything goes on from it
+	at       time.Time
+	pending  []*pending
+	persons  int               // how often a person acted
+	excused  map[string]string // what they are to blame for
+	lastCalm time.Time
+	foreign  invariant.Bystanders
+	manifest *manifest.Manifest
+
+	from *node
+	step string // what led here from there
+	key  string
+}
+
+// path is the way from the world that the exploration started from.
+func (n *node) path() []string {
+	var out []string
+	for ; n != nil; n = n.from {
+		out = append(out, n.step)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func (n *node) depth() int { return len(n.path()) }
+
+// canonical is what of a world can decide anything. Ids and values are replaced by the order in which they appear, times
+// by how far away they are, in the steps that matter. Of what is the same in this sense only whether there are none, one
+// or several counts. What is over (dead tokens, versions that nobody may use and that promise nothing) is left out.
+func canonical(n *node) string {
+	s := invariant.SceneOf(&n.state, promise, n.at)
+	c := namer{now: n.at, names: map[string]string{}}
+	var lines []string
+	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+
+	line("secret %d", s.State)
+	var older []string
+	for i := len(s.Versions) - 1; i >= 0; i-- {
+		v, last := s.Versions[i], i == len(s.Versions)-1
+		t, isToken := s.Token(v.Holds)
+		overlapEnd, cacheEnd := s.SupersededAt(i).Add(promise.Overlap), s.SupersededAt(i).Add(promise.Cache)
+		if s.SupersededAt(i).IsZero() {
+			overlapEnd, cacheEnd = v.Created.Add(promise.Overlap), time.Time{}
+		}
+		promises := v.Record != nil && v.Record.RevokeAfter.After(n.at)
+		if !last && !(isToken && t.Alive(n.at)) && !promises && !cacheEnd.After(n.at) {
+			continue
+		}
+		text := fmt.Sprintf("holds %s enabled %t overlap %s cache %s", c.token(t, isToken, v.Holds), v.Enabled, c.time(overlapEnd), c.time(cacheEnd))
+		if r := v.Record; r == nil {
+			text += " unrecorded"
+		} else {
+			pred, _ := s.Token(r.Predecessor)
+			text += fmt.Sprintf(" record id=%t gen=%t pred=%s due=%s expires=%s revoke=%s compromised=%t", r.IssuerID == v.Holds, r.Generation == t.Generation,
+				c.token(pred, pred.ID != "", r.Predecessor), c.time(promise.DueAt(r.Generation.Time(), r.Expires)), c.time(r.Expires), c.time(r.RevokeAfter), r.Compromised)
+		}
+		if last {
+			line("newest %s", text)
+			if x := secret(&n.state); x != nil {
+				line("tags %d", len(x.Versions[i].Tags))
+			}
+		} else {
+			older = append(older, "older "+text)
+		}
+	}
+	lines = append(lines, several(older)...)
+	var loose []string
+	for _, t := range s.Tokens {
+		if t.Alive(n.at) && !c.named(t.ID) {
+			loose = append(loose, fmt.Sprintf("loose stamped %t window %s ends %s", t.Generation != "", c.time(t.Born().Add(promise.Window)), c.time(t.To)))
+		}
+	}
+	lines = append(lines, several(loose)...)
+	var waiting []string
+	for _, p := range n.pending {
+		waiting = append(waiting, fmt.Sprintf("pending %s of %s at %s", p.label, c.subject(p), c.time(p.due)))
+	}
+	lines = append(lines, several(waiting)...)
+	if n.persons > 0 {
+		line("persons %d excused %d", n.persons, len(n.excused))
+	}
+	if v := s.Newest(); v != nil {
+		if t, ok := s.Token(v.Holds); ok {
+			line("calm since due %t", n.lastCalm.After(promise.DueAt(t.From, t.To)))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// several sorts what has no order and reduces what is there more than twice to twice.
+func several(lines []string) []string {
+	slices.Sort(lines)
+	var out []string
+	for i, l := range lines {
+		if i < 2 || l != lines[i-2] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// namer gives tokens names by the order in which they appear.
+type namer struct {
+	now   time.Time
+	names map[string]string
+}
+
+func (c *namer) named(id string) bool { return c.names[id] != "" }
+
+func (c *namer) token(t invariant.Token, known bool, id string) string {
+	switch {
+	case id == "":
+		return "nothing"
+	case !known:
+		return "unknown"
+	}
+	if c.names[id] == "" {
+		c.names[id] = fmt.Sprintf("#%d", len(c.names)+1)
+	}
+	state := "alive"
+	switch {
+	case !t.Revoked.IsZero():
+		state = "revoked"
+	case !t.Alive(c.now):
+		state = "expired"
+	}
+	return fmt.Sprintf("%s(%s, stamped %t, ends %s)", c.names[id], state, t.Generation != "", c.time(t.To))
+}
+
+// subject names what a request that is yet to be handled is about.
+func (c *namer) subject(p *pending) string {
+	if id := p.req.URL.Query().Get("authorizationId"); id != "" && c.names[id] != "" {
+		return c.names[id]
+	}
+	if tag := recordIn(p.body); tag != nil {
+		if c.names[tag.IssuerID] != "" {
+			return c.names[tag.IssuerID]
+		}
+		return "loose"
+	}
+	return "-"
+}
+
+// recordIn finds a record in the body of a request to a vault.
+func recordIn(body []byte) *rotation.Record {
+	_, rest, ok := strings.Cut(string(body), `"`+rotation.RecordTag+`":"`)
+	if !ok {
+		return nil
+	}
+	tag, _, _ := strings.Cut(rest, `"`)
+	r, err := rotation.ParseRecord(tag)
+	if err != nil {
+		return nil
+	}
+	return &r
+}
+
+// steps are the distances that matter: a late request, the sweep window and a suspension, the overlap, and the time in
+// which a credential is due.
+var steps = []struct {
+	d    time.Duration
+	name string
+}{{30 * time.Second, "at once"}, {25 * time.Minute, "soon"}, {time.Hour + time.Minute, "within the window"}, {day + time.Minute, "within the overlap"}, {2*day + time.Hour, "within due"}}
+
+func (c *namer) time(t time.Time) string {
+	switch left := t.Sub(c.now); {
+	case t.IsZero():
+		return "never"
+	case left <= 0:
+		return "past"
+	default:
+		for _, s := range steps {
+			if left <= s.d {
+				return s.name
+			}
+		}
+		return "far"
+	}
+}
+
+func foreignIn(s world.State) invariant.Bystanders {
+	return invariant.BystandersOf(&s, []invariant.Promise{promise})
+}
