@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rekeyhq/rekey/examples"
+	"github.com/rekeyhq/rekey/sim/wire"
+)
+
+const (
+	maxLife = 9
+	day     = 24 * time.Hour
+)
+
+// BenchmarkLifeOfOnePAT counts the calls of one PAT's whole life: the run that replaces its predecessor, and the run
+// that revokes it. The first PAT of a secret that does not exist yet is counted too: it has no predecessor.
+func BenchmarkLifeOfOnePAT(b *testing.B) {
+	for b.Loop() {
+		a, manifest := example(b)
+		t := newTable("Calls of one PAT's life, from the simulator's request log", "run", "call", "counted")
+		count := func(run string, calls []wire.Call) int {
+			for _, c := range of(own, calls) {
+				t.row(run, c.Method+" "+c.Host+c.Path+" "+fmt.Sprint(c.Status), "1")
+			}
+			n := tally(calls)
+			t.row(run, "sign-in: the account's own secret, once a run for all its credentials", fmt.Sprintf("(%d)", n[signIn]))
+			t.row(run, "list pages", fmt.Sprintf("(%d)", n[list]))
+			t.row(run, "challenges and tokens", fmt.Sprintf("(%d)", n[challenge]+n[token]))
+			return n[own]
+		}
+		first := count("first", a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls)
+		a.World().Advance(25*day + time.Minute)
+		replace := count("replace", a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls)
+		a.World().Advance(day + time.Minute)
+		revoke := count("revoke", a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls)
+		t.row("whole life", fmt.Sprintf("replace %d + revoke %d, at most %d", replace, revoke, maxLife), fmt.Sprint(replace+revoke))
+		t.row("of the first one", fmt.Sprintf("first %d + revoke %d, at most %d", first, revoke, maxLife), fmt.Sprint(first+revoke))
+		b.ReportMetric(float64(replace+revoke), "calls/life")
+		if replace+revoke > maxLife || first+revoke > maxLife || revoke == 0 || replace == 0 {
+			b.Errorf("a life of %d calls, the first of %d; at most %d are allowed", replace+revoke, first+revoke, maxLife)
+		}
+	}
+}
+
+// BenchmarkLivesOfAnAccount counts a hundred PATs of one account, which share its sign-in and its lists.
+func BenchmarkLivesOfAnAccount(b *testing.B) {
+	f := fleet{accounts: 1, vaults: 1, credentials: 100}
+	for b.Loop() {
+		a := serve(b, f.state())
+		manifest := f.manifest(b)
+		a.rekey(b, []int{0}, "apply", "-q", "-f", manifest)
+		a.World().Advance(25*day + time.Minute)
+		calls := a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls
+		a.World().Advance(day + time.Minute)
+		calls = append(calls, a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls...)
+		n := tally(calls)
+		t := newTable("Calls of 100 PATs' lives, one account, one vault", "kind", "calls", "for each")
+		for _, row := range []struct {
+			what string
+			n    int
+		}{{"counted", n[own]}, {"sign-in: the account's own secret", n[signIn]}, {"list pages", n[list]}, {"challenges", n[challenge]}} {
+			t.row(row.what, fmt.Sprint(row.n), fmt.Sprintf("%.2f", float64(row.n)/100))
+		}
+		b.ReportMetric(float64(n[own])/100, "calls/life")
+		if n[own] > 100*maxLife || n[own] == 0 {
+			b.Errorf("%d calls for 100 lives, at most %d each are allowed", n[own], maxLife)
+		}
+	}
+}
+
+// example is the example manifest in a folder of its own, and the world that it is for.
+func example(b *testing.B) (*azure, string) {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "rekey.yaml")
+	if err := os.WriteFile(path, examples.PAT, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return serve(b, fleet{}.state()), path
+}
