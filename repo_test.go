@@ -60,7 +60,7 @@ var imports = []rule{
 		because: "evidence, never input: it is ignorant of rotations, so nothing can come to decide by it"},
 	{packages: "internal/driver", ours: []string{"internal/rotation", "internal/secret"},
 		because: "the ports speak the core's words and know neither side"},
-	{packages: "internal/driver/drivertest", ours: []string{"internal/driver", "internal/rotation", "internal/secret"}, planned: true,
+	{packages: "internal/driver/drivertest", ours: []string{"internal/driver", "internal/rotation", "internal/secret"},
 		because: "one conformance suite per port knows the port and no adapter"},
 	{packages: "internal/engine", ours: []string{"internal/driver", "internal/ledger", "internal/rotation", "internal/secret"},
 		because: "it carries out what was decided through ports alone, so that another issuer, store or consumer changes nothing here"},
@@ -94,7 +94,7 @@ var imports = []rule{
 
 	{packages: "internal/simtest/...", ours: everything, theirs: microsoft,
 		because: "the place that sees both sides: the product, Microsoft's own clients, and the simulator"},
-	{packages: "internal/bench/...", ours: everything, theirs: microsoft, planned: true,
+	{packages: "internal/bench/...", ours: everything, theirs: microsoft,
 		because: "budgets are counted on the whole program against the simulator's request log"},
 
 	{packages: "sim/wire", because: "what services share about HTTP knows no service and no world"},

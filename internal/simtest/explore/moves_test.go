@@ -100,6 +100,14 @@ var deeds = []deed{
 		}
 		return nil
 	}},
+	{"restores the record from the version before", func(s *world.State) bool {
+		x := secret(s)
+		return there(s) && !recorded(s) && len(x.Versions) > 1 && x.Versions[len(x.Versions)-2].Tags[rotation.RecordTag] != ""
+	}, func(s *world.State, now time.Time) map[string]string {
+		x, v := secret(s), newest(s)
+		v.Tags, v.Updated = maps.Clone(x.Versions[len(x.Versions)-2].Tags), now
+		return nil
+	}},
 	{"adds a tag", there, func(s *world.State, now time.Time) map[string]string {
 		v := newest(s)
 		v.Tags, v.Updated = maps.Clone(v.Tags), now

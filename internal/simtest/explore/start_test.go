@@ -38,7 +38,7 @@ func then(t *testing.T, n *node, steps ...string) *node {
 		for _, v := range e.violations {
 			t.Fatalf("on the way to a start, %s: %v", text, v)
 		}
-		e.next.step = text
+		e.next.step, e.next.persons = text, 0
 		n = e.next
 	}
 	return n
@@ -96,7 +96,7 @@ func starts() []start {
 		from("with an orphan", "run", due, "run CreatePat:crash-after", "+61m"),
 		from("absent with an orphan", "run CreatePat:crash-after", "+61m"),
 		from("with a loser", "run", due, "run SetSecret:much-later", "+21m"),
-		from("without the record", "run", "a person takes the record off"),
+		from("without the record", "run", due, "run", "+24h1m", "run", "a person takes the record off"),
 		from("soft-deleted", "run", due, "run", "a person deletes the secret"),
 		{"adopted", func(t *testing.T) *node { return adoptable(t, "run") }},
 		{"to be adopted", func(t *testing.T) *node { return adoptable(t) }},
