@@ -65,7 +65,7 @@ type deed struct {
 }
 
 // deeds are what people do in the portal, in a pipeline or with another tool, where they can. They give what they are
-// to blame for.
+// to blame for, and "" for what they are not to blame for any more.
 var deeds = []deed{
 	{"deletes the secret", there, func(s *world.State, now time.Time) map[string]string {
 		secret(s).Deleted = now
@@ -106,6 +106,9 @@ var deeds = []deed{
 	}, func(s *world.State, now time.Time) map[string]string {
 		x, v := secret(s), newest(s)
 		v.Tags, v.Updated = maps.Clone(x.Versions[len(x.Versions)-2].Tags), now
+		if p := holder(s); p != nil { // as a Hold has asked for, so whatever comes of it is nobody else's fault
+			return map[string]string{p.AuthorizationID: ""}
+		}
 		return nil
 	}},
 	{"adds a tag", there, func(s *world.State, now time.Time) map[string]string {

@@ -38,8 +38,6 @@ func (n *node) path() []string {
 	return out
 }
 
-func (n *node) depth() int { return len(n.path()) }
-
 // canonical is what of a world can decide anything. Ids and values are replaced by the order in which they appear, times
 // by how far away they are, in the steps that matter. Of what is the same in this sense only whether there are none, one
 // or several counts. What is over (dead tokens, versions that nobody may use and that promise nothing) is left out.

@@ -251,7 +251,9 @@ func (r *run) person(act func(*world.State, time.Time) map[string]string) {
 	w.Unlock()
 	r.rec.With(func(h *invariant.History) {
 		for id, why := range excused {
-			h.Excused[id] = why
+			if h.Excused[id] = why; why == "" {
+				delete(h.Excused, id)
+			}
 		}
 	})
 	r.judge()
