@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -191,12 +192,12 @@ func (d *decider) unusable() (Decision, bool) {
 			return Decision{}, false
 		}
 		return hold("foreign-version", fmt.Sprintf("the newest version of %s was not written by Rekey: a person, Terraform or another tool wrote it, or removed the tag %q", d.spec.Target, RecordTag),
-			"if the value is still the one that Rekey published, restore the tag from the version before; if somebody put another credential there, name it under adopt, or move it to another secret and delete this one"), true
+			"name the credential whose value it holds under adopt, by its id, even if it is the one that Rekey published (the ledger has the ids); or move the value to another secret and delete this one. Do not copy the tag of another version: it names another credential"), true
 	}
 	r, err := ParseRecord(tag)
 	if err != nil {
 		return hold("unreadable-record", fmt.Sprintf("secret %s: %v", d.spec.Target, err),
-			"use the Rekey that wrote it, or restore the tag from the version before"), true
+			"use the Rekey that wrote it; or remove the tag, and name the credential whose value it holds under adopt, by its id"), true
 	}
 	d.record, d.haveRecord = r, true
 	return Decision{}, false
@@ -239,6 +240,10 @@ func (d *decider) converge() Decision {
 		return dec
 	}
 	strays := d.classify()
+	if len(strays.orphans) > 0 && d.copied() {
+		return hold("copied-record", fmt.Sprintf("two versions of %s carry the same record, and %s is stamped for the secret and in none: its value may be the one in use", d.spec.Target, strays.orphans[0].ID),
+			"if the newest version holds the value of that credential, remove the tag "+strconv.Quote(RecordTag)+" from it and name the credential under adopt, by its id; if nobody uses it, revoke it at the issuer")
+	}
 	if len(strays.orphans) > 0 && d.clocksAgree() {
 		return d.revoke(strays.orphans[0], fmt.Sprintf("orphan: stamped for this secret, in no version's record, older than %s", short(d.spec.SweepWindow)))
 	}

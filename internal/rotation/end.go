@@ -60,7 +60,7 @@ func (d *decider) retire() Decision {
 	d.noteStrays(s)
 	if len(s.unproved) > 0 {
 		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, but its newest version was not written by Rekey, so nothing proves that nobody uses them", len(s.unproved)),
-			"restore the tag from the version before, or revoke them at the issuer yourself")
+			"revoke them at the issuer yourself, or name the one whose value it holds under adopt, by its id")
 	}
 	if len(s.young) > 0 {
 		return d.waitForYoung(s)

@@ -67,6 +67,7 @@ func TestOrphanIsProvedByEveryConditionAtOnce(t *testing.T) {
 			g.Obs.Versions.Value[1].Predecessor = "x"
 		}), "wait overlap until 24h"},
 		{"its generation is in the newest record, which the versions lack yet", all(at(t0.Add(12*time.Hour)), stray("x", t0, 1), func(g *given) { g.Obs.Versions.Value = nil }), "wait overlap until 24h"},
+		{"two versions carry the newest record", all(late, orphan, func(g *given) { g.Obs.Versions.Value = append(g.Obs.Versions.Value, g.Obs.Versions.Value[0]) }), "hold copied-record"},
 		{"the newest version has no record", all(late, orphan, untagged), "hold foreign-version"},
 		{"the newest version has no record, and something is adopted", all(late, orphan, untagged, spec(func(s *Spec) { s.Adopt.ID = "current" })), "amend adopt of current until 720h"},
 		{"the newest record cannot be read", all(late, orphan, func(g *given) { g.tag(RecordTag, "1;") }), "hold unreadable-record"},

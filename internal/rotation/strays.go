@@ -69,6 +69,18 @@ func (d *decider) classify() strays {
 	return out
 }
 
+// copied says whether another version carries the newest one's record too. Each PUT has a publication of its own, so
+// somebody copied the tag or the version, and what the record of the one was is lost.
+func (d *decider) copied() bool {
+	n := 0
+	for _, r := range d.obs.Versions.Value {
+		if d.haveRecord && r.Publication == d.record.Publication {
+			n++
+		}
+	}
+	return n > 1
+}
+
 // bornAt is the later of the issuer's own date and the generation's, so that neither a rounded nor a missing date
 // makes a stray look older than it is.
 func bornAt(i Issued, s Stamp) time.Time {
