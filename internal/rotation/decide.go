@@ -240,11 +240,7 @@ func (d *decider) converge() Decision {
 		return dec
 	}
 	strays := d.classify()
-	if len(strays.orphans) > 0 && d.copied() {
-		return hold("copied-record", fmt.Sprintf("two versions of %s carry the same record, and %s is stamped for the secret and in none: its value may be the one in use", d.spec.Target, strays.orphans[0].ID),
-			"if the newest version holds the value of that credential, remove the tag "+strconv.Quote(RecordTag)+" from it and name the credential under adopt, by its id; if nobody uses it, revoke it at the issuer")
-	}
-	if len(strays.orphans) > 0 && d.clocksAgree() {
+	if len(strays.orphans) > 0 && d.clocksAgree() && !d.copied() {
 		return d.revoke(strays.orphans[0], fmt.Sprintf("orphan: stamped for this secret, in no version's record, older than %s", short(d.spec.SweepWindow)))
 	}
 	d.noteStrays(strays)
@@ -296,6 +292,10 @@ func (d *decider) finish(strays strays) Decision {
 			return d.skewed()
 		}
 		return d.revoke(strays.superseded[0], "superseded; every consumer is on the new publication, which works, and the overlap has passed")
+	}
+	if len(strays.orphans) > 0 && d.copied() {
+		return hold("copied-record", fmt.Sprintf("two versions of %s carry the same record, and %s is stamped for the secret and in none: somebody may use its value", d.spec.Target, strays.orphans[0].ID),
+			"if the newest version holds the value of that credential, remove the tag "+strconv.Quote(RecordTag)+" from it and name the credential under adopt, by its id; if nobody uses it, revoke it at the issuer")
 	}
 	if len(strays.orphans) > 0 {
 		return d.skewed() // or they were revoked before

@@ -67,7 +67,9 @@ func TestOrphanIsProvedByEveryConditionAtOnce(t *testing.T) {
 			g.Obs.Versions.Value[1].Predecessor = "x"
 		}), "wait overlap until 24h"},
 		{"its generation is in the newest record, which the versions lack yet", all(at(t0.Add(12*time.Hour)), stray("x", t0, 1), func(g *given) { g.Obs.Versions.Value = nil }), "wait overlap until 24h"},
-		{"two versions carry the newest record", all(late, orphan, func(g *given) { g.Obs.Versions.Value = append(g.Obs.Versions.Value, g.Obs.Versions.Value[0]) }), "hold copied-record"},
+		{"two versions carry one record", all(late, orphan, copied), "hold copied-record"},
+		{"two versions carry one record, and it is due", all(orphan, copied, at(t0.Add(26*day))), "issue due after current"},
+		{"two versions carry one record, and nothing is in none", all(late, copied), "done current"},
 		{"the newest version has no record", all(late, orphan, untagged), "hold foreign-version"},
 		{"the newest version has no record, and something is adopted", all(late, orphan, untagged, spec(func(s *Spec) { s.Adopt.ID = "current" })), "amend adopt of current until 720h"},
 		{"the newest record cannot be read", all(late, orphan, func(g *given) { g.tag(RecordTag, "1;") }), "hold unreadable-record"},
@@ -174,3 +176,6 @@ func TestYoungStraysAreWaitedForWhateverTheOrderOfTheList(t *testing.T) {
 		t.Errorf("until %s in one order, %s in the other; want when the first can be judged", want, got)
 	}
 }
+
+// copied is what somebody does who restores a tag from another version.
+func copied(g *given) { g.Obs.Versions.Value = append(g.Obs.Versions.Value, g.Obs.Versions.Value[0]) }

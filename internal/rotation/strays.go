@@ -69,16 +69,17 @@ func (d *decider) classify() strays {
 	return out
 }
 
-// copied says whether another version carries the newest one's record too. Each PUT has a publication of its own, so
-// somebody copied the tag or the version, and what the record of the one was is lost.
+// copied says whether two versions carry one record. Each PUT has a publication of its own, so somebody copied the tag
+// or the version; what the record of the one was is lost, and with it the proof that what is in no record is nobody's.
 func (d *decider) copied() bool {
-	n := 0
+	seen := map[Publication]bool{}
 	for _, r := range d.obs.Versions.Value {
-		if d.haveRecord && r.Publication == d.record.Publication {
-			n++
+		if seen[r.Publication] {
+			return true
 		}
+		seen[r.Publication] = true
 	}
-	return n > 1
+	return false
 }
 
 // bornAt is the later of the issuer's own date and the generation's, so that neither a rounded nor a missing date
