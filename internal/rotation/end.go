@@ -59,7 +59,7 @@ func (d *decider) retire() Decision {
 	}
 	d.noteStrays(s)
 	if len(s.unproved) > 0 {
-		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, but its newest version was not written by Rekey, so nothing proves that nobody uses them", len(s.unproved)),
+		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, and nothing proves that nobody uses them: its newest version was not written by Rekey, or its versions could not be listed completely", len(s.unproved)),
 			"revoke them at the issuer yourself, or name the one whose value it holds under adopt, by its id")
 	}
 	if len(s.young) > 0 {

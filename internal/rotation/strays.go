@@ -22,15 +22,18 @@ type strays struct {
 func (d *decider) classify() strays {
 	published := map[Generation]bool{}
 	publishedID := map[string]bool{}
+	// The list of versions is empty for a secret that was deleted since it was read, and may lag behind it: without
+	// the newest version it shows nothing of what is in no record.
+	complete := !d.haveRecord
 	for _, r := range d.obs.Versions.Value {
 		published[r.Generation] = true
 		publishedID[r.IssuerID] = true
 		if r.Predecessor != "" {
 			publishedID[r.Predecessor] = true
 		}
+		complete = complete || r.Publication == d.record.Publication
 	}
 	if d.haveRecord {
-		// The list of versions may lag behind the version that was read by name.
 		published[d.record.Generation], publishedID[d.record.IssuerID] = true, true
 		if d.record.Predecessor != "" {
 			publishedID[d.record.Predecessor] = true
@@ -62,6 +65,8 @@ func (d *decider) classify() strays {
 			out.superseded = append(out.superseded, i)
 		case d.now.Sub(bornAt(i, s)) < d.spec.SweepWindow:
 			out.young = append(out.young, i)
+		case !complete:
+			out.unproved = append(out.unproved, i)
 		default:
 			out.orphans = append(out.orphans, i)
 		}
