@@ -20,7 +20,15 @@ type signer struct {
 	key  *rsa.PrivateKey
 	kid  string
 	cert []byte // DER
+
+	// made are signatures by what they are over. The same claims have the same one, and those who play one world a
+	// thousand times ask for it a thousand times, at a millisecond each.
+	mu   sync.Mutex
+	made map[[sha256.Size]byte][]byte
 }
+
+// maxMade bounds what is kept.
+const maxMade = 4096
 
 // The keys are the process's, not the service's: a test that makes a thousand worlds pays for one. What they sign
 // is still bound to a world, which knows its own tokens.
@@ -89,11 +97,31 @@ func (k *signer) sign(claims map[string]any) (string, error) {
 	}
 	signed := b64(head) + "." + b64(body)
 	sum := sha256.Sum256([]byte(signed))
-	sig, err := rsa.SignPKCS1v15(nil, k.key, crypto.SHA256, sum[:])
+	sig, err := k.signature(sum)
 	if err != nil {
 		return "", err
 	}
 	return signed + "." + b64(sig), nil
+}
+
+func (k *signer) signature(sum [sha256.Size]byte) ([]byte, error) {
+	k.mu.Lock()
+	sig, ok := k.made[sum]
+	k.mu.Unlock()
+	if ok {
+		return sig, nil
+	}
+	sig, err := rsa.SignPKCS1v15(nil, k.key, crypto.SHA256, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.made == nil || len(k.made) >= maxMade {
+		k.made = map[[sha256.Size]byte][]byte{}
+	}
+	k.made[sum] = sig
+	return sig, nil
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
