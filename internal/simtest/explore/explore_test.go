@@ -36,27 +36,32 @@ func (x *search) finish(t *testing.T, name string) {
 // gone through once, at every point with every outcome, and the worlds next to it as far as the bound allows.
 func TestEveryWorld(t *testing.T) {
 	for _, s := range starts() {
-		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 1) })
+		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 1, 250) })
 	}
 }
 
 // TestEveryWorldOfDifficultServices is the same with the real services' lag and policies.
 func TestEveryWorldOfDifficultServices(t *testing.T) {
 	for _, s := range variants() {
-		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 0) })
+		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 0, 150) })
 	}
 }
 
-func everyWorld(t *testing.T, s start, persons int) {
+// onTheWay leaves out most of what can happen on the way to an access token, where nothing has been done yet.
+func onTheWay(p point, o outcome) bool {
+	return p.signingIn() && o != cut && o != suspendAfter
+}
+
+func everyWorld(t *testing.T, s start, persons, runs int) {
 	if !strings.Contains(s.name, *only) {
 		t.Skip("not asked for")
 	}
 	n := s.make(t)
 	x := newSearch(n)
 	x.workers, x.persons = runtime.GOMAXPROCS(0), persons
-	x.runs = 300
+	x.runs, x.skip = runs, onTheWay
 	if *prove {
-		x.runs, x.pairs, x.crossings = 0, true, 2
+		x.runs, x.skip, x.pairs, x.crossings = 0, nil, true, 2
 		if *state != "" {
 			k, err := resume(filepath.Join(*state, strings.ReplaceAll(s.name, " ", "-")+".jsonl"), x, n)
 			if err != nil {
@@ -65,6 +70,7 @@ func everyWorld(t *testing.T, s start, persons int) {
 			defer k.f.Close()
 			x.keep = k
 		}
+		x.tell = func(f finding) { fmt.Fprintln(os.Stderr, f) }
 		began := time.Now()
 		x.progress = func(x *search) {
 			fmt.Fprintf(os.Stderr, "%s  %s: %d worlds, %d to go through, %d runs, %d violations\n", time.Since(began).Round(time.Second), s.name, x.worlds, len(x.frontier), x.played, len(x.found))
@@ -98,8 +104,8 @@ func TestTwoThingsInOneRun(t *testing.T) {
 	}
 }
 
-// TestTwoRunsAtOnce has two runs take turns in every order, with at most two changes of turn; with -prove three, and
-// with something that happens to one of them.
+// TestTwoRunsAtOnce has two runs take turns in every order with one or two changes of turn; with -prove three, and with
+// something that happens to one of them.
 func TestTwoRunsAtOnce(t *testing.T) {
 	for _, s := range starts() {
 		switch s.name {
@@ -115,7 +121,10 @@ func TestTwoRunsAtOnce(t *testing.T) {
 			x := newSearch(n)
 			x.workers = runtime.GOMAXPROCS(0)
 			first := x.all(t, []job{{n, undisturbed}})
-			changes := 2
+			changes := 1
+			if s.name == "due" || s.name == "absent with an orphan" {
+				changes = 2
+			}
 			if *prove {
 				changes = 3
 				x.all(t, crossed(n, first[0], 2, true))
@@ -159,7 +168,7 @@ func TestAnExplorationIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	once := func(workers int) string {
 		x := newSearch(origin())
-		x.workers, x.runs, x.persons = workers, 200, 0
+		x.workers, x.runs, x.persons = workers, 80, 0
 		x.explore(t)
 		return fmt.Sprint(x.worlds, x.played, slices.Sorted(maps.Keys(x.seen)))
 	}
@@ -186,15 +195,15 @@ func TestAnExplorationGoesOnWhereItWasInterrupted(t *testing.T) {
 		x.explore(t)
 		return x
 	}
-	whole := explore("", 1200)
+	whole := explore("", 350)
 	file := filepath.Join(t.TempDir(), "state")
-	explore(file, 150)
-	rest := explore(file, 1200)
+	explore(file, 120)
+	rest := explore(file, 350)
 	for key := range rest.seen {
 		delete(whole.seen, key)
 	}
 	// The bound cuts the two off at different places, so that only the first worlds can be compared.
-	if len(whole.seen) > len(rest.seen)/2 || rest.worlds < 20 {
+	if len(whole.seen) > len(rest.seen)/2 || rest.worlds < 8 {
 		t.Errorf("%d worlds, and %d of the other one's are missing", rest.worlds, len(whole.seen))
 	}
 }

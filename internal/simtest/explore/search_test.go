@@ -38,6 +38,7 @@ type search struct {
 	worlds, played int
 	points         map[string]map[outcome]int
 	progress       func(*search)
+	tell           func(finding)
 	keep           *keeper // nil for nobody
 }
 
@@ -262,7 +263,11 @@ func (x *search) report(v invariant.Violation, at *node, events []invariant.Even
 		}
 	}
 	if same < maxFound {
-		x.found = append(x.found, finding{v, at.path(), listed(events)})
+		f := finding{v, at.path(), listed(events)}
+		x.found = append(x.found, f)
+		if x.tell != nil {
+			x.tell(f)
+		}
 	}
 }
 

@@ -208,6 +208,7 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"an old stray", Stray, stray(2 * time.Hour).with(func(s *story) { s.token("old").Revoked = s.Now }), "and nobody's"},
 		{"a predecessor after its overlap", Stray, begin(), "token old"},
 		{"a predecessor inside its overlap", Stray, begin().with(func(s *story) { s.Now = t0.Add(time.Hour) }), ""},
+		{"an old stray that a person must decide on", Stray, stray(2 * time.Hour).ended(Result{Credential: "pat", Kind: rotation.Hold, Do: "decide"}), ""},
 		{"a young stray", Stray, stray(time.Minute).with(func(s *story) { s.token("old").Revoked = s.Now }), ""},
 		{"a dead current one", Stray, begin().with(func(s *story) { s.token("old").Revoked, s.token("new").Revoked = s.Now, s.Now }), "holds no living token"},
 		{"a value that is not the record's", Stray, begin().with(func(s *story) {

@@ -1,6 +1,10 @@
 package invariant
 
-import "github.com/rekeyhq/rekey/internal/rotation"
+import (
+	"slices"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
 
 // lastRun is the end of the last process, and where its events begin.
 func (h *History) lastRun() (*Ended, int, int) {
@@ -10,6 +14,12 @@ func (h *History) lastRun() (*Ended, int, int) {
 		}
 	}
 	return nil, 0, 0
+}
+
+// held says whether the last run left a credential for a person to decide.
+func (h *History) held(p Promise) bool {
+	ended, _, _ := h.lastRun()
+	return ended != nil && slices.ContainsFunc(ended.Results, func(r Result) bool { return r.Credential == p.Credential && r.Kind == rotation.Hold })
 }
 
 // Converged holds if the last run brought each credential to Done, or to a Hold that says what a person must do.

@@ -10,7 +10,7 @@ var Stray = Checker{
 		for _, p := range h.Promises {
 			s := SceneOf(h.State, p, h.Now)
 			newest := s.Newest()
-			if newest == nil || newest.Record == nil || !newest.Enabled {
+			if newest == nil || newest.Record == nil || !newest.Enabled || h.held(p) {
 				continue // a person's to decide: nothing can be proved
 			}
 			if t, ok := s.Token(newest.Holds); !ok || !t.Alive(h.Now) {
