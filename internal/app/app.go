@@ -53,6 +53,13 @@ func New(cfg Config) (*App, error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = os.Getenv
 	}
+	if cfg.Transport == nil {
+		network, err := azhttp.Network(cfg.Getenv("SSL_CERT_FILE"))
+		if err != nil {
+			return nil, err
+		}
+		cfg.Transport = network
+	}
 	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport, cfg.Log), vaults: map[string]driver.Store{}, accounts: map[string]*entra.Account{}}
 	switch cfg.Manifest.Cloud {
 	case "usgov":

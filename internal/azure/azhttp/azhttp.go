@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -32,19 +31,11 @@ type Client struct {
 	log  *slog.Logger
 }
 
-// NewClient makes a client on a transport; nil means the network, through the proxy that the environment names. log
-// hears of every call at debug level, without its query, headers and body; nil for nobody.
+// NewClient makes a client on a transport, Network's outside of tests. log hears of every call at debug level, without
+// its query, headers and body; nil for nobody.
 func NewClient(rt http.RoundTripper, log *slog.Logger) *Client {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
-	}
-	if rt == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = 32
-		t.MaxResponseHeaderBytes = 256 << 10
-		t.ResponseHeaderTimeout = 100 * time.Second // Azure DevOps may hold a request for 30 s before it answers
-		t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-		rt = t
 	}
 	return &Client{rt: rt, gate: newGate(), log: log}
 }
