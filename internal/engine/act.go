@@ -61,7 +61,11 @@ func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
 func (p *pass) revoke(ctx context.Context, a rotation.Revoke) error {
 	permit := a.Permit
 	e := ledger.Entry{Effect: "revoke", Target: permit.Name(), IssuerID: permit.IssuerID(), Reason: permit.Reason()}
-	err := p.effect(e, func(*ledger.Entry) error { return p.c.Issuer.Revoke(ctx, permit, p.now()) })
+	// The permit bounds the call too: one that was held up, or sent again with a new token, must not rest on an
+	// observation of long ago.
+	bounded, cancel := context.WithTimeout(ctx, rotation.PermitLife)
+	defer cancel()
+	err := p.effect(e, func(*ledger.Entry) error { return p.c.Issuer.Revoke(bounded, permit, p.now()) })
 	if err != nil {
 		if driver.KindOf(err) == driver.Ambiguous && p.tries < maxTries {
 			p.tries++

@@ -231,7 +231,7 @@ func (p *pass) readVersions(ctx context.Context) error {
 		if err != nil {
 			// It may name a generation that somebody uses, so nothing can be proved.
 			p.obs.Versions = rotation.Fact[[]rotation.Record]{Failed: "an older version: " + err.Error(),
-				Person: "restore the tag of that version, or purge the secret and let a new one be issued"}
+				Person: "restore that version's tag, or remove it from that version once nobody uses its value"}
 			return err
 		}
 		records = append(records, r)
