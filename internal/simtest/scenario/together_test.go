@@ -244,6 +244,30 @@ func TestAPUTThatIsSentHoursLateIsMendedByTheRunThatSentIt(t *testing.T) {
 	}
 }
 
+// A revoke is allowed by what was observed a moment ago. One that was held up until its token had ended must not be sent
+// again with a new token, but rest on a new look.
+func TestARevokeThatWasHeldUpLooksAgainBeforeItIsRepeated(t *testing.T) {
+	play(t, func(b *bed) {
+		b.published()
+		b.apply().is(report.Waiting, "overlap")
+		b.pass(day)
+		b.home.hook.at("before RevokePat", 1, func() fate { <-time.After(2 * time.Hour); return live })
+		since := len(b.sim.Requests())
+		b.apply().is(report.Done, "current")
+		var order []string
+		for _, c := range b.sim.Requests()[since:] {
+			if c.Operation == "RevokePat" || c.Operation == "GetSecretVersions" {
+				order = append(order, c.Operation)
+			}
+		}
+		// The first revoke was given up before it reached the service.
+		if want := []string{"GetSecretVersions", "GetSecretVersions", "RevokePat"}; !slices.Equal(order, want) {
+			b.Errorf("got %q, want %q", order, want)
+		}
+		b.settle()
+	})
+}
+
 func TestTwoRunsAtOnceRevokeOnce(t *testing.T) {
 	play(t, func(b *bed) {
 		b.published()
