@@ -270,7 +270,18 @@ func TestStrayTokensAreSweptBeforeAnythingNewIsIssued(t *testing.T) {
 	play(t, func(b *bed) {
 		orphan := b.stray(2*time.Hour, credential, target.Hash())
 		theirs := b.stray(2*time.Hour, "another", strings.Repeat("0", 8))
-		b.apply().is(report.Done, "current").did("revoke", "issue", "publish")
+		o := b.apply()
+		o.is(report.Done, "current").did("revoke", "issue", "publish")
+		told := false
+		for _, x := range o.doc.Strangers {
+			told = told || x.ID == theirs
+			if x.ID == orphan || !strings.HasPrefix(x.Name, "rekey/") {
+				b.Errorf("%s (%s) is called a stranger", x.ID, x.Name)
+			}
+		}
+		if !told {
+			b.Error("what is stamped for another secret is not reported")
+		}
 		if b.pat(orphan).Revoked.IsZero() || !b.pat(theirs).Revoked.IsZero() {
 			b.Error("swept what it should not, or not what it should")
 		}
