@@ -36,6 +36,7 @@ type keptWorld struct {
 	Secrets  []*world.Secret   `json:"secrets"`
 	Pending  []keptRequest     `json:"pending,omitempty"`
 	Persons  int               `json:"persons,omitempty"`
+	MayHold  bool              `json:"mayHold,omitempty"`
 	Excused  map[string]string `json:"excused,omitempty"`
 	LastCalm time.Time         `json:"lastCalm,omitzero"`
 }
@@ -116,7 +117,7 @@ func (k *keeper) expanded(x *search, nodes []*node) {
 func (k *keeper) found(n *node) {
 	w := &keptWorld{
 		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets,
-		Persons: n.persons, Excused: n.excused, LastCalm: n.lastCalm,
+		Persons: n.persons, MayHold: n.mayHold, Excused: n.excused, LastCalm: n.lastCalm,
 	}
 	for _, p := range n.pending {
 		w.Pending = append(w.Pending, keptRequest{Due: p.due, Label: p.label, Method: p.req.Method, URL: p.req.URL.String(), Header: p.req.Header,
@@ -128,7 +129,7 @@ func (k *keeper) found(n *node) {
 func (w *keptWorld) node(origin *node) *node {
 	state := origin.state.Clone()
 	state.Seed, state.Organizations[0].PATs, prod(&state).Secrets = w.Seed, w.PATs, w.Secrets
-	n := &node{state: state, at: w.At, persons: w.Persons, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest,
+	n := &node{state: state, at: w.At, persons: w.Persons, mayHold: w.MayHold, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest,
 		key: w.Key, step: w.Path[len(w.Path)-1]}
 	for _, step := range w.Path[:len(w.Path)-1] {
 		n.from = &node{from: n.from, step: step}

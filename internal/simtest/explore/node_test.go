@@ -18,6 +18,7 @@ type node struct {
 	at       time.Time
 	pending  []*pending
 	persons  int               // how often a person acted
+	mayHold  bool              // a person acted, or a policy stands in the way: a Hold can be right
 	excused  map[string]string // what they are to blame for
 	lastCalm time.Time
 	foreign  invariant.Bystanders

@@ -24,6 +24,7 @@ const (
 	crashAfter    outcome = "crash-after"   // it is handled, and the process dies
 	suspendBefore outcome = "sleep-before"  // the machine sleeps for longer than the sweep window, then the request leaves
 	suspendAfter  outcome = "sleep-after"   // it is handled, and the machine sleeps before the process hears of it
+	overtaken     outcome = "overtaken"     // it is handled, and the machine sleeps while another run comes and goes
 	refused       outcome = "refused"       // a write to disk fails
 	unsynced      outcome = "not-confirmed" // it is written, and the process is told that it was not
 )
@@ -57,11 +58,11 @@ func (p point) devops() bool {
 func outcomes(p point) []outcome {
 	switch {
 	case p.ledger():
-		return []outcome{refused, unsynced, crashBefore, crashAfter, suspendAfter}
+		return []outcome{refused, unsynced, crashBefore, crashAfter, suspendAfter, overtaken}
 	case p.signingIn():
-		return []outcome{unavailable, outage, throttled, cut, malformed, crashBefore, suspendAfter}
+		return []outcome{unavailable, outage, throttled, cut, malformed, crashBefore, suspendAfter, overtaken}
 	}
-	out := []outcome{unavailable, outage, throttled, cut, truncated, malformed, crashBefore, suspendAfter}
+	out := []outcome{unavailable, outage, throttled, cut, truncated, malformed, crashBefore, suspendAfter, overtaken}
 	if p.Write {
 		out = append(out, lost, late, muchLater, crashAfter, suspendBefore)
 	}
@@ -80,4 +81,9 @@ func survived(p point) []outcome {
 		return []outcome{lost, late, muchLater, throttled}
 	}
 	return []outcome{throttled}
+}
+
+// changes says whether an outcome leaves something behind that an undisturbed run does not.
+func changes(p point, o outcome) bool {
+	return p.Write && (o == lost || o == muchLater || o == crashBefore || o == crashAfter || o == overtaken || o == refused)
 }

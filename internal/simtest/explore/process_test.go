@@ -134,6 +134,8 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, p.diesNow()
 	case suspendAfter:
 		p.suspend()
+	case overtaken:
+		p.run.overtake(p)
 	case malformed:
 		return answer(req, 200, "application/json", `{"value":[{"id":"`, nil), nil
 	case truncated:
@@ -192,6 +194,8 @@ func (p *process) Append(e ledger.Entry) error {
 		return p.diesNow()
 	case suspendAfter:
 		p.suspend()
+	case overtaken:
+		p.run.overtake(p)
 	}
 	return nil
 }

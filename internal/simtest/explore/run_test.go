@@ -72,6 +72,7 @@ type run struct {
 	turns    *turns
 	script   script
 	consumer *consumer
+	others   int // runs that overtook one
 	acted    int // point up to which a person has acted
 
 	mu         sync.Mutex
@@ -138,7 +139,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 	if s.until > 0 {
 		pause(s.until)
 	}
-	out := ending{next: &node{from: n, manifest: n.manifest, foreign: n.foreign, persons: n.persons, lastCalm: n.lastCalm, excused: h.Excused}}
+	out := ending{next: &node{from: n, manifest: n.manifest, foreign: n.foreign, persons: n.persons, mayHold: n.mayHold || s.persons, lastCalm: n.lastCalm, excused: h.Excused}}
 	if s.persons {
 		out.next.persons++
 	}
@@ -223,8 +224,27 @@ func (r *run) runs() [][]engine.Result {
 	return results
 }
 
+// overtake suspends a process. When the sweep window of what it may have issued is over, another run comes and goes.
+func (r *run) overtake(p *process) {
+	r.turns.leave(p.id - 1)
+	defer r.turns.comeBack(p.id - 1)
+	pause(promise.Window + time.Minute)
+	ctx, kill := context.WithCancel(context.Background())
+	defer kill()
+	r.mu.Lock()
+	r.others++
+	other := &process{run: r, id: 100 + r.others, ctx: ctx, kill: kill, down: map[string]bool{}}
+	r.mu.Unlock()
+	results := other.goOn(nil)
+	r.rec.Add(invariant.Event{Process: other.id, Ended: &invariant.Ended{At: time.Now(), Results: shown(results)}})
+	pause(suspendFor - promise.Window - time.Minute)
+}
+
 // turn waits until it is the process's turn, where several run.
 func (r *run) turn(p *process) {
+	if p.id > 100 {
+		return // alone while the others sleep
+	}
 	r.turns.wait(p.id-1, p.ctx)
 	if p.id == 1 && r.script.during != nil {
 		p.mu.Lock()

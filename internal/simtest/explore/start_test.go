@@ -114,6 +114,7 @@ func adoptable(t *testing.T, steps ...string) *node {
 		write(s, born, p.Token, map[string]string{"team": "a"})
 	})
 	delete(n.foreign.Tokens, adoptedID) // named, and so not foreign
+	n.mayHold = true                    // it may end before it is adopted
 	return then(t, n, steps...)
 }
 

@@ -183,6 +183,14 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		}).did(looked...).did("RevokePat old"), ""},
 		{"a dead one, which ends nothing", Revoke, begin().with(func(s *story) { s.token("old").ValidTo = t0 }).did("RevokePat old"), ""},
 
+		{"a token asked for twice", Once, begin().did("CreatePat new", "CreatePat new"), "was sent again"},
+		{"a value stored twice", Once, begin().did("SetSecret new", "SetSecret new"), "was sent again"},
+		{"a value stored again that was refused", Once, begin().did("SetSecret new", "SetSecret new").with(func(s *story) { s.Events[0].Call.Status = 429 }), ""},
+		{"a value that was stored late", Once, begin().did("SetSecret new", "SetSecret new").with(func(s *story) {
+			s.Events[0].Call.Late, s.Events[0].Call.Status, s.Events[1].Call.Late = true, 0, true
+		}), ""},
+		{"another value", Once, begin().did("SetSecret old", "SetSecret new"), ""},
+
 		{"done without an intent", Intent, begin().did("CreatePat new"), "was not intended"},
 		{"done with another intent", Intent, begin().wrote("prove", ledger.Intended).did("CreatePat new"), "where prove was intended"},
 		{"done after its end", Intent, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Done).did("CreatePat new"), "was not intended"},
