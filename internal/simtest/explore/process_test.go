@@ -32,6 +32,7 @@ type process struct {
 
 	mu     sync.Mutex
 	dead   bool
+	clock  clock
 	points []point
 	struck []step          // what of the plan came about
 	down   map[string]bool // hosts with an outage
@@ -156,7 +157,21 @@ func pause(d time.Duration) { <-time.After(d) }
 func (p *process) suspend() {
 	p.run.turns.leave(p.id - 1)
 	pause(suspendFor)
+	p.slept()
 	p.run.turns.comeBack(p.id - 1)
+}
+
+// slept has the process's clock know of a suspension that has ended.
+func (p *process) slept() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock.slept += suspendFor
+}
+
+func (p *process) now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clock.now()
 }
 
 func answer(req *http.Request, status int, contentType, body string, h http.Header) *http.Response {
@@ -226,7 +241,7 @@ func (p *process) goOn(set func(*engine.Credential)) []engine.Result {
 	}
 	e := engine.New(engine.Config{
 		Ledger: p, Log: log, MaxWait: 5 * time.Minute, Parallel: 1, Interval: p.run.manifest.Schedule,
-		Random: p.run.random,
+		Random: p.run.random, Now: p.now,
 	})
 	return e.Run(p.ctx, creds)
 }

@@ -238,6 +238,7 @@ func (r *run) overtake(p *process) {
 	results := other.goOn(nil)
 	r.rec.Add(invariant.Event{Process: other.id, Ended: &invariant.Ended{At: time.Now(), Results: shown(results)}})
 	pause(suspendFor - promise.Window - time.Minute)
+	p.slept()
 }
 
 // turn waits until it is the process's turn, where several run.
