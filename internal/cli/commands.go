@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -19,6 +18,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/printable"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
@@ -138,7 +138,7 @@ from there on by every run that uses it.`,
 			if device {
 				err = acc.LoginByDeviceCode(cmd.Context(), app.LoginScope, func(message string) { fmt.Fprintln(o.env.Stderr, safe(message)) })
 			} else {
-				err = acc.LoginByBrowser(cmd.Context(), app.LoginScope, o.browse)
+				err = acc.LoginByBrowser(cmd.Context(), app.LoginScope, func(address string) error { return o.browse(a.Manifest(), address) })
 			}
 			if err != nil {
 				return failure(err)
@@ -150,26 +150,6 @@ from there on by every run that uses it.`,
 	cmd.Flags().StringVar(&account, "account", "", "the account's name in the manifest")
 	cmd.Flags().BoolVar(&device, "device-code", false, "sign in on another device, with a code; some tenants forbid it")
 	return cmd
-}
-
-// browse opens an address in the person's browser, and prints it for when that does not work.
-func (o *options) browse(url string) error {
-	fmt.Fprintf(o.env.Stderr, "Sign in here, if no browser opens by itself:\n\n  %s\n\n", url)
-	var open *exec.Cmd
-	switch {
-	case o.env.Getenv("REKEY_BROWSER") == "none", !terminal(o.env.Stderr):
-		return nil
-	case runtime.GOOS == "darwin":
-		open = exec.Command("open", url)
-	case runtime.GOOS == "windows":
-		open = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
-	default:
-		open = exec.Command("xdg-open", url)
-	}
-	if open.Start() == nil {
-		go func() { _ = open.Wait() }()
-	}
-	return nil
 }
 
 func failure(err error) error {
@@ -237,7 +217,7 @@ func (o *options) showAlive(name string, alive []rotation.Issued) {
 	fmt.Fprintf(w, "%s: %s will be revoked, and whoever uses it is cut off:\n", name, count(len(alive), "token"))
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, i := range alive {
-		fmt.Fprintf(t, "  %s\t%s\tvalid until %s\n", safe(i.ID), safe(i.Name), when(i.To, time.Time{}))
+		fmt.Fprintf(t, "  %s\t%s\tvalid until %s\n", printable.Name(i.ID), printable.Name(i.Name), when(i.To, time.Time{}))
 	}
 	t.Flush()
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,10 +9,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/printable"
 	"github.com/rekeyhq/rekey/internal/report"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
@@ -55,19 +56,8 @@ func (p *printer) problem(err error) {
 	}
 }
 
-// safe makes text fit for a terminal: names come from services, and a control character in one must not become a
-// command to the terminal.
-func safe(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' {
-			return ' '
-		}
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs) {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
+// safe makes text fit for a terminal: names come from services.
+func safe(s string) string { return printable.Text(s) }
 
 func needs(n int) string {
 	if n == 1 {
@@ -84,11 +74,17 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// writeJSON prints one document, which may end up on a terminal like any text.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.JSON(b.Bytes()))
+	return err
 }
 
 // when prints a time, and how far off it is from now.
@@ -132,7 +128,7 @@ func (p *printer) run(doc report.Run, all bool) {
 			fmt.Fprintf(p.w, "      and %d more, with --json\n", len(doc.Strangers)-i)
 			break
 		}
-		fmt.Fprintf(p.w, "note  %s (%s) is stamped for no secret of this manifest; it is left alone and ends at %s\n", safe(x.ID), safe(x.Name), when(x.Expires, time.Time{}))
+		fmt.Fprintf(p.w, "note  %s (%s) is stamped for no secret of this manifest; it is left alone and ends at %s\n", printable.Name(x.ID), printable.Name(x.Name), when(x.Expires, time.Time{}))
 	}
 	s := doc.Summary
 	var parts []string

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/rekeyhq/rekey/internal/printable"
 )
 
 // Schema is the version of Entry.
@@ -145,5 +147,5 @@ func line(e Entry) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the ledger: %w", err)
 	}
-	return append(b, '\n'), nil
+	return append(printable.JSON(b), '\n'), nil
 }
