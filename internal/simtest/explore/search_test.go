@@ -42,6 +42,9 @@ type search struct {
 	progress       func(*search)
 	tell           func(finding)
 	keep           *keeper // nil for nobody
+	// enough ends the exploration early, nil never; it is asked after each part of so many runs.
+	enough func() bool
+	part   int
 }
 
 // finding is a broken invariant and the shortest way to it.
@@ -56,7 +59,7 @@ func (f finding) String() string {
 }
 
 func newSearch(starts ...*node) *search {
-	s := &search{workers: 2, persons: 1, seen: map[string]bool{}, settled: map[string]bool{}, points: map[string]map[outcome]int{}}
+	s := &search{workers: 2, persons: 1, part: 1000, seen: map[string]bool{}, settled: map[string]bool{}, points: map[string]map[outcome]int{}}
 	for _, n := range starts {
 		n.key = canonical(n)
 		if !s.seen[n.key] {
@@ -128,7 +131,9 @@ func (x *search) explore(t *testing.T) {
 	}
 }
 
-func (x *search) over() bool { return x.runs > 0 && x.played >= x.runs }
+func (x *search) over() bool {
+	return x.runs > 0 && x.played >= x.runs || x.enough != nil && x.enough()
+}
 
 // disturbed are the runs in which one thing happens, at every point that the undisturbed run had.
 func (x *search) disturbed(n *node, e ending) (out []job) {
@@ -186,7 +191,10 @@ func (x *search) all(t *testing.T, jobs []job) []ending {
 	}
 	// In parts, so that what they leave behind is not all in memory at once.
 	var ends []ending
-	for part := range slices.Chunk(jobs, 1000) {
+	for part := range slices.Chunk(jobs, x.part) {
+		if x.enough != nil && x.enough() {
+			break
+		}
 		got := playAll(t, part, x.workers)
 		for i := range got {
 			x.take(part[i], &got[i])
