@@ -60,7 +60,7 @@ func BuiltIn() State {
 		}
 	}
 
-	return State{
+	s := State{
 		Schema:  1,
 		Seed:    1,
 		Tenants: []*Tenant{{ID: TenantID, Domain: domain, Name: "Contoso"}},
@@ -125,4 +125,6 @@ func BuiltIn() State {
 			},
 		},
 	}
+	builtInDirectory(&s, born, dies)
+	return s
 }

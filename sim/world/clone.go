@@ -9,18 +9,11 @@ import (
 func (s State) Clone() State {
 	s.Tenants = cloneAll(s.Tenants, nil)
 	s.Users = cloneAll(s.Users, nil)
-	s.Apps = cloneAll(s.Apps, func(a *App) {
-		a.RedirectURIs = slices.Clone(a.RedirectURIs)
-		a.Secrets = cloneAll(a.Secrets, nil)
-		a.Certificates = cloneAll(a.Certificates, func(c *KeyCredential) { c.DER = slices.Clone(c.DER) })
-		a.FederatedCredentials = cloneAll(a.FederatedCredentials, func(f *FederatedCredential) { f.Audiences = slices.Clone(f.Audiences) })
-		a.ApplicationPermissions = slices.Clone(a.ApplicationPermissions)
-		a.DelegatedPermissions = maps.Clone(a.DelegatedPermissions)
-		for k, v := range a.DelegatedPermissions {
-			a.DelegatedPermissions[k] = slices.Clone(v)
-		}
+	s.Apps = cloneAll(s.Apps, (*App).detach)
+	s.Directory = s.Directory.clone()
+	s.ManagedIdentities = cloneAll(s.ManagedIdentities, func(m *ManagedIdentity) {
+		m.ApplicationPermissions = slices.Clone(m.ApplicationPermissions)
 	})
-	s.ManagedIdentities = cloneAll(s.ManagedIdentities, nil)
 	s.Subscriptions = cloneAll(s.Subscriptions, func(x *Subscription) { x.ResourceGroups = slices.Clone(x.ResourceGroups) })
 	s.Vaults = cloneAll(s.Vaults, func(v *Vault) {
 		v.Secrets = cloneAll(v.Secrets, func(x *Secret) { x.Versions = cloneAll(x.Versions, (*SecretVersion).detach) })
@@ -35,6 +28,25 @@ func (s State) Clone() State {
 	})
 	s.Knobs.DevOps.ClampUpdateToCreation = clonePointer(s.Knobs.DevOps.ClampUpdateToCreation)
 	return s
+}
+
+func (a *App) detach() {
+	certificate := func(c *KeyCredential) { c.DER = slices.Clone(c.DER) }
+	a.RedirectURIs = slices.Clone(a.RedirectURIs)
+	a.Secrets = cloneAll(a.Secrets, nil)
+	a.Certificates = cloneAll(a.Certificates, certificate)
+	a.FederatedCredentials = cloneAll(a.FederatedCredentials, func(f *FederatedCredential) { f.Audiences = slices.Clone(f.Audiences) })
+	a.ApplicationPermissions = slices.Clone(a.ApplicationPermissions)
+	a.DelegatedPermissions = maps.Clone(a.DelegatedPermissions)
+	for k, v := range a.DelegatedPermissions {
+		a.DelegatedPermissions[k] = slices.Clone(v)
+	}
+	a.Owners = slices.Clone(a.Owners)
+	a.ServicePrincipalOwners = slices.Clone(a.ServicePrincipalOwners)
+	a.ServicePrincipalSecrets = cloneAll(a.ServicePrincipalSecrets, nil)
+	a.ServicePrincipalCertificates = cloneAll(a.ServicePrincipalCertificates, certificate)
+	a.RemovedSecrets = cloneAll(a.RemovedSecrets, nil)
+	a.RemovedCertificates = cloneAll(a.RemovedCertificates, certificate)
 }
 
 func (v *SecretVersion) detach() {

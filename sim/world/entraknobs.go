@@ -10,6 +10,22 @@ type EntraKnobs struct {
 	// regions learn of it at different times, so success once proves nothing (facts 8.2).
 	NewSecretFlaps bool `json:"newSecretFlaps"`
 
+	// Regions is how many of them answer sign-ins in turn. Each hears of a change a share of its delay later than the
+	// one before, the last one after all of it, so that successes and refusals alternate until it is everywhere. 0 or
+	// 1: all hear of it after the whole delay.
+	Regions int `json:"regions"`
+
+	// NewCertificateDelay refuses a new certificate with AADSTS700027 until it is this old. No number is published.
+	NewCertificateDelay Duration `json:"newCertificateDelay"`
+
+	// RemovalDelay is how long a removed secret or certificate goes on signing in (a while, unverified:
+	// facts/keyvault-graph-arm.md 3.2).
+	RemovalDelay Duration `json:"removalDelay"`
+
+	// NewPasswordDelay is how long a user's old password signs in, and the new one does not, after a change. No
+	// number is published.
+	NewPasswordDelay Duration `json:"newPasswordDelay"`
+
 	// TokenLife is how long an access token lives. 0: 3599 s. The real service takes 60 to 90 min at random, or 10
 	// min to a day by policy (facts 8.2).
 	TokenLife Duration `json:"tokenLife"`

@@ -43,14 +43,11 @@ func (s State) Redacted() (State, error) {
 	if err := json.Unmarshal(data, &out); err != nil {
 		return State{}, err
 	}
-	for _, u := range out.Users {
-		u.Password = ""
+	for _, u := range slices.Concat(out.Users, out.DeletedUsers) {
+		u.redact()
 	}
-	for _, a := range out.Apps {
-		a.ClientSecret = ""
-		for _, c := range a.Secrets {
-			c.Value = ""
-		}
+	for _, a := range slices.Concat(out.Apps, out.DeletedApps) {
+		a.redact()
 	}
 	for _, m := range out.ManagedIdentities {
 		m.Secret = ""
@@ -89,6 +86,7 @@ func (s State) Validate() error {
 		v.unique("domain", at+".domain", t.Domain)
 	}
 	v.directory(s)
+	v.groupsAndRoles(s)
 	v.resources(s)
 	v.organizations(s)
 	if err := errors.Join(v.errs...); err != nil {

@@ -100,6 +100,11 @@ func TestAWorldFileThatIsWrongSaysWhere(t *testing.T) {
 func TestARedactedWorldHoldsNoSecret(t *testing.T) {
 	s := BuiltIn()
 	s.Organizations[0].PATs = []*PAT{{AuthorizationID: "a", OwnerID: s.Users[0].ID, Token: "a token with " + Canary}}
+	s.Users[0].PreviousPassword = "an old password with " + Canary
+	s.DeletedUsers = []*User{{Password: "a deleted user's password with " + Canary}}
+	s.DeletedApps = []*App{{Secrets: []*PasswordCredential{{Value: "a deleted app's secret with " + Canary}}}}
+	s.Apps[0].ServicePrincipalSecrets = []*PasswordCredential{{Value: "a service principal's secret with " + Canary}}
+	s.Apps[0].RemovedSecrets = []*PasswordCredential{{Value: "a removed secret with " + Canary}}
 	w := New(s, time.Now)
 	r, err := w.Redacted()
 	if err != nil {
@@ -128,6 +133,8 @@ func TestEveryMemberThatSoundsSecretIsKnown(t *testing.T) {
 	known := []string{
 		"User.password", "App.clientSecret", "App.secrets", "PasswordCredential.value", "PasswordCredential.keyId", "KeyCredential.keyId",
 		"ManagedIdentity.identityHeader", "Vault.secrets", "SecretVersion.value", "PAT.token",
+		"User.previousPassword", "App.servicePrincipalSecrets", "App.servicePrincipalCertificates", "App.removedSecrets", "App.removedCertificates",
+		"AppManagementPolicy.noClientSecrets", "AppManagementPolicy.maxClientSecretLife", "AppManagementPolicy.maxCertificateLife",
 		"User.passwordExpired", "User.passwordChanged", "App.certificates", "KeyCredential.certificate", "FederatedCredential.jwks",
 	}
 	suspicious := regexp.MustCompile(`(?i)secret|password|token|value|key|code|header|jwks|certificate`)

@@ -15,6 +15,7 @@ type Knobs struct {
 	KeyVault KeyVaultKnobs `json:"keyvault"`
 	ARM      ARMKnobs      `json:"arm"`
 	DevOps   DevOpsKnobs   `json:"devops"`
+	Graph    GraphKnobs    `json:"graph"`
 }
 
 // ParseDuration reads a duration as time.ParseDuration does, with days ("30d", "1d12h") as well.

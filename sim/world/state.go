@@ -1,6 +1,9 @@
 package world
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is everything that the world consists of, in the form that `rekey sim world` prints and `--world` reads.
 // Names are case-insensitive where Azure's are. Times are UTC.
@@ -17,7 +20,8 @@ type State struct {
 	Vaults            []*Vault           `json:"vaults"`
 	RoleAssignments   []*RoleAssignment  `json:"roleAssignments"`
 	Organizations     []*Organization    `json:"organizations"`
-	Knobs             Knobs              `json:"knobs"`
+	Directory
+	Knobs Knobs `json:"knobs"`
 }
 
 // Tenant is one Entra directory.
@@ -38,8 +42,12 @@ type User struct {
 	Disabled        bool      `json:"disabled,omitempty"`        // 50057
 	PasswordExpired bool      `json:"passwordExpired,omitempty"` // 50055
 	PasswordChanged time.Time `json:"passwordChanged,omitzero"`
+	// PreviousPassword is what regions take that have not heard of the change (knob); kept only as long as there can
+	// be one.
+	PreviousPassword string `json:"previousPassword,omitempty"`
 	// SessionsRevoked ends every refresh token issued before it.
 	SessionsRevoked time.Time `json:"sessionsRevoked,omitzero"`
+	Deleted         time.Time `json:"deleted,omitzero"`
 }
 
 // App is an app registration with its service principal.
@@ -60,6 +68,20 @@ type App struct {
 	// DelegatedPermissions are consented delegated scopes by resource app id or URI; "user_impersonation" is full access.
 	DelegatedPermissions map[string][]string `json:"delegatedPermissions,omitempty"`
 	Disabled             bool                `json:"disabled,omitempty"`
+
+	Created        time.Time `json:"created,omitzero"`
+	SignInAudience string    `json:"signInAudience,omitempty"` // "": AzureADMyOrg
+	Owners         []string  `json:"owners,omitempty"`         // object ids of users and service principals
+	// The service principal is an object of its own: it has other owners, and credentials that the application does
+	// not show, which sign in as well.
+	ServicePrincipalOwners       []string              `json:"servicePrincipalOwners,omitempty"`
+	ServicePrincipalSecrets      []*PasswordCredential `json:"servicePrincipalSecrets,omitempty"`
+	ServicePrincipalCertificates []*KeyCredential      `json:"servicePrincipalCertificates,omitempty"`
+	// RemovedSecrets and RemovedCertificates were taken from either object, and go on signing in where that is not
+	// known yet (knob). No one else sees them.
+	RemovedSecrets      []*PasswordCredential `json:"removedSecrets,omitempty"`
+	RemovedCertificates []*KeyCredential      `json:"removedCertificates,omitempty"`
+	Deleted             time.Time             `json:"deleted,omitzero"`
 }
 
 // PasswordCredential is one client secret of an app.
@@ -71,15 +93,18 @@ type PasswordCredential struct {
 	End     time.Time `json:"endDateTime"`
 	Created time.Time `json:"created,omitzero"` // new ones are refused for a while (knob)
 	Value   string    `json:"value,omitempty"`
+	Removed time.Time `json:"removed,omitzero"`
 }
 
 // KeyCredential is one certificate of an app: the public half, DER in base64.
 type KeyCredential struct {
-	KeyID string    `json:"keyId"`
-	Name  string    `json:"displayName,omitempty"`
-	Start time.Time `json:"startDateTime"`
-	End   time.Time `json:"endDateTime"`
-	DER   []byte    `json:"certificate"`
+	KeyID   string    `json:"keyId"`
+	Name    string    `json:"displayName,omitempty"`
+	Start   time.Time `json:"startDateTime"`
+	End     time.Time `json:"endDateTime"`
+	Created time.Time `json:"created,omitzero"` // new ones are refused for a while (knob)
+	Removed time.Time `json:"removed,omitzero"`
+	DER     []byte    `json:"certificate"`
 }
 
 // FederatedCredential trusts an external issuer's tokens.
@@ -101,6 +126,8 @@ type ManagedIdentity struct {
 	Name       string `json:"displayName"`
 	ResourceID string `json:"resourceId,omitempty"`     // user-assigned only
 	Secret     string `json:"identityHeader,omitempty"` // what IDENTITY_HEADER must say
+	// ApplicationPermissions are Graph app roles granted to its service principal.
+	ApplicationPermissions []string `json:"applicationPermissions,omitempty"`
 }
 
 // Subscription is an Azure subscription with its resource groups.
@@ -203,13 +230,13 @@ type PAT struct {
 }
 
 func (w *World) rememberState() {
-	for _, u := range w.Users {
+	for _, u := range slices.Concat(w.Users, w.DeletedUsers) {
 		w.Remember(u.Password)
+		w.Remember(u.PreviousPassword)
 	}
-	for _, a := range w.Apps {
-		w.Remember(a.ClientSecret)
-		for _, s := range a.Secrets {
-			w.Remember(s.Value)
+	for _, a := range slices.Concat(w.Apps, w.DeletedApps) {
+		for _, v := range a.values() {
+			w.Remember(v)
 		}
 	}
 	for _, m := range w.ManagedIdentities {
