@@ -10,41 +10,78 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/rekeyhq/rekey/internal/app"
 )
 
-var (
-	prove  = flag.Bool("prove", false, "explore until no new world appears, which takes hours, and print a table")
-	state  = flag.String("prove.state", "", "a folder that keeps the exploration, so that it can be interrupted and goes on")
-	only   = flag.String("prove.only", "", "only starts whose name contains this")
-	full   = flag.Bool("prove.all", false, "give the worlds in which a person has acted everything too, which takes days")
-	update = flag.Bool("update", false, "write the golden files")
-)
+var update = flag.Bool("update", false, "write the golden files")
 
 func (x *search) finish(t *testing.T, name string) {
 	t.Helper()
 	for _, f := range x.found {
 		t.Errorf("%v", f)
 	}
-	points, outcomes := len(x.points), 0
-	for _, o := range x.points {
-		outcomes += len(o)
-	}
+	points, outcomes := x.struckPoints()
 	t.Logf("%s: %d points, %d of their outcomes, %d worlds (%d of them not gone through), %d runs, %d violations", name, points, outcomes, x.worlds, len(x.frontier), x.played, len(x.found))
 }
 
-// TestEveryWorld explores from every start. With -prove it goes on until no new world appears; without, every start is
-// gone through once, at every point with every outcome, and the worlds next to it as far as the bound allows.
-func TestEveryWorld(t *testing.T) {
-	for _, s := range starts() {
-		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 1, 200) })
+// struckPoints counts the points at which something happened, and what could happen there.
+func (x *search) struckPoints() (points, outcomes int) {
+	for _, o := range x.points {
+		outcomes += len(o)
+	}
+	return len(x.points), outcomes
+}
+
+// starts are those of the fields in which services behave, and variants those in which they do not.
+func starts() []start   { return startsOf(false) }
+func variants() []start { return startsOf(true) }
+
+func startsOf(alone bool) (out []start) {
+	for _, f := range fields() {
+		if f.alone == alone {
+			out = append(out, f.starts...)
+		}
+	}
+	return out
+}
+
+// TestEveryKindIsExplored is what brings a new kind into every exploration.
+func TestEveryKindIsExplored(t *testing.T) {
+	t.Parallel()
+	explored := map[string]bool{}
+	for _, f := range fields() {
+		explored[f.kind] = true
+	}
+	for _, k := range app.Kinds() {
+		if !explored[k.Name] {
+			t.Errorf("the manifest can name %s, and no field explores it", k.Name)
+		}
+		delete(explored, k.Name)
+	}
+	for kind := range explored {
+		t.Errorf("%s is explored, and the manifest cannot name it", kind)
 	}
 }
 
-// TestEveryWorldOfDifficultServices is the same with the real services' lag and policies.
-func TestEveryWorldOfDifficultServices(t *testing.T) {
-	for _, s := range variants() {
-		t.Run(s.name, func(t *testing.T) { everyWorld(t, s, 0, 130) })
+// TestEveryWorld goes from every start, at every point with every outcome, and through the worlds next to it as far as
+// the bound allows. With -prove, see TestProof.
+func TestEveryWorld(t *testing.T) {
+	notWithProve(t)
+	for _, f := range fields() {
+		for _, s := range f.starts {
+			persons, runs := 1, 200
+			if f.alone {
+				persons, runs = 0, 130
+			}
+			t.Run(s.name, func(t *testing.T) {
+				x := newSearch(s.make(t))
+				x.workers, x.persons = runtime.GOMAXPROCS(0), persons
+				x.runs, x.skip = runs, onTheWay
+				x.explore(t)
+				x.finish(t, s.name)
+			})
+		}
 	}
 }
 
@@ -53,36 +90,9 @@ func onTheWay(p point, o outcome) bool {
 	return p.signingIn() && o != cut && o != suspendAfter
 }
 
-func everyWorld(t *testing.T, s start, persons, runs int) {
-	if !strings.Contains(s.name, *only) {
-		t.Skip("not asked for")
-	}
-	n := s.make(t)
-	x := newSearch(n)
-	x.workers, x.persons = runtime.GOMAXPROCS(0), persons
-	x.runs, x.skip = runs, onTheWay
-	if *prove {
-		x.runs, x.skip, x.pairs, x.crossings, x.everything = 0, nil, true, 1, *full
-		if *state != "" {
-			k, err := resume(filepath.Join(*state, strings.ReplaceAll(s.name, " ", "-")+".jsonl"), x, n)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer k.f.Close()
-			x.keep = k
-		}
-		x.tell = func(f finding) { fmt.Fprintln(os.Stderr, f) }
-		began := time.Now()
-		x.progress = func(x *search) {
-			fmt.Fprintf(os.Stderr, "%s  %s: %d worlds, %d to go through, %d runs, %d violations\n", time.Since(began).Round(time.Second), s.name, x.worlds, len(x.frontier), x.played, len(x.found))
-		}
-	}
-	x.explore(t)
-	x.finish(t, s.name)
-}
-
 // TestTwoThingsInOneRun has answers lost and calls throttled in pairs.
 func TestTwoThingsInOneRun(t *testing.T) {
+	notWithProve(t)
 	for _, s := range starts()[:5] {
 		t.Run(s.name, func(t *testing.T) {
 			n := s.make(t)
@@ -105,19 +115,22 @@ func TestTwoThingsInOneRun(t *testing.T) {
 	}
 }
 
-// TestTwoRunsAtOnce has two runs take turns in every order with one or two changes of turn; with -prove three, and with
-// something that happens to one of them.
-func TestTwoRunsAtOnce(t *testing.T) {
+// crossable are the starts from which two runs at once are gone through.
+func crossable() (out []start) {
 	for _, s := range starts() {
 		switch s.name {
 		case "absent", "due", "after the overlap", "with an orphan", "absent with an orphan", "with a loser", "to be adopted":
-		default:
-			continue
+			out = append(out, s)
 		}
+	}
+	return out
+}
+
+// TestTwoRunsAtOnce has two runs take turns in every order with one or two changes of turn.
+func TestTwoRunsAtOnce(t *testing.T) {
+	notWithProve(t)
+	for _, s := range crossable() {
 		t.Run(s.name, func(t *testing.T) {
-			if !strings.Contains(s.name, *only) {
-				t.Skip("not asked for")
-			}
 			n := s.make(t)
 			x := newSearch(n)
 			x.workers = runtime.GOMAXPROCS(0)
@@ -125,10 +138,6 @@ func TestTwoRunsAtOnce(t *testing.T) {
 			changes := 1
 			if s.name == "due" || s.name == "absent with an orphan" {
 				changes = 2
-			}
-			if *prove {
-				changes = 3
-				x.all(t, crossed(n, first[0], 2, true))
 			}
 			x.all(t, crossed(n, first[0], changes, false))
 			x.settle(t)

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,26 +81,73 @@ type start struct {
 	make func(*testing.T) *node
 }
 
-// starts are the worlds of DESIGN's list: what a run can find at all.
-func starts() []start {
+// field is one exploration: starts with one manifest and one behaviour of the services, so that they share their worlds.
+type field struct {
+	kind   string // as the manifest names it
+	name   string
+	starts []start
+	// alone leaves people and other runs out when it is explored until no new world appears: that what services do of
+	// themselves does not disturb them is told by the shorter explorations.
+	alone bool
+}
+
+// fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
+func fields() []field {
+	return patFields()
+}
+
+// patFields are the worlds of a personal access token. The first field is what a run can find at all; the others are
+// services that behave as the real ones are known to, or said to: lists that lag, rights that take minutes, a create
+// that is repeated inside the service, a policy that shortens lives.
+func patFields() []field {
 	from := func(name string, steps ...string) start {
 		return start{name, func(t *testing.T) *node { return then(t, origin(), steps...) }}
 	}
 	const due = "+4d1m"
-	return []start{
-		from("absent"),
-		from("current", "run"),
-		from("due", "run", due),
-		from("in the overlap", "run", due, "run"),
-		from("after the overlap", "run", due, "run", "+24h1m"),
-		from("with a young stray", "run", due, "run CreatePat:crash-after"),
-		from("with an orphan", "run", due, "run CreatePat:crash-after", "+61m"),
-		from("absent with an orphan", "run CreatePat:crash-after", "+61m"),
-		from("with a loser", "run", due, "run SetSecret:much-later", "+21m"),
-		from("without the record", "run", due, "run", "+24h1m", "run", "a person takes the record off"),
-		from("soft-deleted", "run", due, "run", "a person deletes the secret"),
-		{"adopted", func(t *testing.T) *node { return adoptable(t, "run") }},
-		{"to be adopted", func(t *testing.T) *node { return adoptable(t) }},
+	difficult := func(name string, m *manifest.Manifest, change func(*world.State), ways ...[]string) field {
+		f := field{kind: "pat", name: name, alone: true}
+		for _, steps := range ways {
+			f.starts = append(f.starts, start{name + ", " + cmp.Or(strings.Join(steps, " "), "absent"), func(t *testing.T) *node { return then(t, originWith(name, m, change), steps...) }})
+		}
+		return f
+	}
+	lag := world.Duration(45 * time.Second)
+	return []field{
+		{kind: "pat", name: "plain", starts: []start{
+			from("absent"),
+			from("current", "run"),
+			from("due", "run", due),
+			from("in the overlap", "run", due, "run"),
+			from("after the overlap", "run", due, "run", "+24h1m"),
+			from("with a young stray", "run", due, "run CreatePat:crash-after"),
+			from("with an orphan", "run", due, "run CreatePat:crash-after", "+61m"),
+			from("absent with an orphan", "run CreatePat:crash-after", "+61m"),
+			from("with a loser", "run", due, "run SetSecret:much-later", "+21m"),
+			from("without the record", "run", due, "run", "+24h1m", "run", "a person takes the record off"),
+			from("soft-deleted", "run", due, "run", "a person deletes the secret"),
+		}},
+		{kind: "pat", name: "adoption", starts: []start{
+			{"to be adopted", func(t *testing.T) *node { return adoptable(t) }},
+			{"adopted", func(t *testing.T) *node { return adoptable(t, "run") }},
+		}},
+		difficult("lists that lag", nil, func(s *world.State) { s.Knobs.DevOps.ListLag, s.Knobs.KeyVault.ListLag = lag, lag },
+			nil, []string{"run", "+2m", due}, []string{"run", "+2m", due, "run", "+24h1m"}),
+		difficult("revocations that lag", nil, func(s *world.State) { s.Knobs.DevOps.RevokeLatency = world.Duration(10 * time.Minute) },
+			[]string{"run", due, "run", "+24h1m"}),
+		difficult("rights that take minutes", nil, func(s *world.State) {
+			s.Knobs.ARM.RBACDelay = world.Duration(10 * time.Minute)
+			for _, a := range s.RoleAssignments {
+				if strings.HasSuffix(a.Scope, "/kv-pat-prod") {
+					a.Created = born.Add(85 * time.Minute)
+				}
+			}
+		}, nil),
+		difficult("a create that is repeated inside the service", nil, func(s *world.State) { s.Knobs.DevOps.DuplicateOnCreate = true }, nil),
+		difficult("a policy that shortens lives", nil, func(s *world.State) { s.Knobs.DevOps.MaxLifespan = world.Duration(4 * day) }, nil),
+		difficult("deletions that take a while", nil, func(s *world.State) {
+			s.Knobs.KeyVault.DeleteTakes, s.Knobs.KeyVault.RecoverTakes = world.Duration(time.Minute), world.Duration(time.Minute)
+		}, []string{"run", "a person deletes the secret"}),
+		difficult("dates that are moved instead of values", theManifest("", "    strategy: extend"), nil, []string{"run", due}),
 	}
 }
 
@@ -116,35 +164,4 @@ func adoptable(t *testing.T, steps ...string) *node {
 	delete(n.foreign.Tokens, adoptedID) // named, and so not foreign
 	n.mayHold = true                    // it may end before it is adopted
 	return then(t, n, steps...)
-}
-
-// variants are services that behave as the real ones are known to, or said to: lists that lag, rights that take
-// minutes, a create that is repeated inside the service, a policy that shortens lives.
-func variants() []start {
-	const due = "+4d1m"
-	lag := world.Duration(45 * time.Second)
-	v := func(name string, m *manifest.Manifest, change func(*world.State), steps ...string) start {
-		return start{name, func(t *testing.T) *node { return then(t, originWith(name, m, change), steps...) }}
-	}
-	lists := func(s *world.State) { s.Knobs.DevOps.ListLag, s.Knobs.KeyVault.ListLag = lag, lag }
-	return []start{
-		v("lists that lag, absent", nil, lists),
-		v("lists that lag, due", nil, lists, "run", "+2m", due),
-		v("lists that lag, after the overlap", nil, lists, "run", "+2m", due, "run", "+24h1m"),
-		v("revocations that lag", nil, func(s *world.State) { s.Knobs.DevOps.RevokeLatency = world.Duration(10 * time.Minute) }, "run", due, "run", "+24h1m"),
-		v("rights that take minutes", nil, func(s *world.State) {
-			s.Knobs.ARM.RBACDelay = world.Duration(10 * time.Minute)
-			for _, a := range s.RoleAssignments {
-				if strings.HasSuffix(a.Scope, "/kv-pat-prod") {
-					a.Created = born.Add(85 * time.Minute)
-				}
-			}
-		}),
-		v("a create that is repeated inside the service", nil, func(s *world.State) { s.Knobs.DevOps.DuplicateOnCreate = true }),
-		v("a policy that shortens lives", nil, func(s *world.State) { s.Knobs.DevOps.MaxLifespan = world.Duration(4 * day) }),
-		v("deletions that take a while", nil, func(s *world.State) {
-			s.Knobs.KeyVault.DeleteTakes, s.Knobs.KeyVault.RecoverTakes = world.Duration(time.Minute), world.Duration(time.Minute)
-		}, "run", "a person deletes the secret"),
-		v("dates that are moved instead of values", theManifest("", "    strategy: extend"), nil, "run", due),
-	}
 }
