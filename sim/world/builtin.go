@@ -126,5 +126,6 @@ func BuiltIn() State {
 		},
 	}
 	builtInDirectory(&s, born, dies)
+	builtInConsumers(&s, born, dies)
 	return s
 }

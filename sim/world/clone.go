@@ -23,9 +23,12 @@ func (s State) Clone() State {
 	})
 	s.Organizations = cloneAll(s.Organizations, func(o *Organization) {
 		o.Members = slices.Clone(o.Members)
-		o.Projects = cloneAll(o.Projects, nil)
+		o.Projects = cloneAll(o.Projects, func(p *Project) { p.Administrators = slices.Clone(p.Administrators) })
 		o.PATs = cloneAll(o.PATs, nil)
+		o.detach()
 	})
+	s.Consumers = s.Consumers.clone()
+	s.Knobs.Automation.DeadWorkers = slices.Clone(s.Knobs.Automation.DeadWorkers)
 	s.Knobs.DevOps.ClampUpdateToCreation = clonePointer(s.Knobs.DevOps.ClampUpdateToCreation)
 	return s
 }

@@ -64,6 +64,7 @@ func (s State) Redacted() (State, error) {
 			p.Token = ""
 		}
 	}
+	out.each(func(string) string { return "" })
 	return out, nil
 }
 
@@ -89,6 +90,7 @@ func (s State) Validate() error {
 	v.groupsAndRoles(s)
 	v.resources(s)
 	v.organizations(s)
+	v.consumers(s)
 	if err := errors.Join(v.errs...); err != nil {
 		return fmt.Errorf("world: %w", err)
 	}

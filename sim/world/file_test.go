@@ -105,7 +105,9 @@ func TestARedactedWorldHoldsNoSecret(t *testing.T) {
 	s.DeletedApps = []*App{{Secrets: []*PasswordCredential{{Value: "a deleted app's secret with " + Canary}}}}
 	s.Apps[0].ServicePrincipalSecrets = []*PasswordCredential{{Value: "a service principal's secret with " + Canary}}
 	s.Apps[0].RemovedSecrets = []*PasswordCredential{{Value: "a removed secret with " + Canary}}
+	s.AutomationAccounts[0].Jobs = []*Job{{Name: "a", Runbook: "Set-ReportingSecret", Parameters: map[string]string{"ClientSecret": "a job's parameter with " + Canary}}}
 	w := New(s, time.Now)
+	w.Remember(s.AutomationAccounts[0].Jobs[0].Parameters["ClientSecret"])
 	r, err := w.Redacted()
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +137,8 @@ func TestEveryMemberThatSoundsSecretIsKnown(t *testing.T) {
 		"ManagedIdentity.identityHeader", "Vault.secrets", "SecretVersion.value", "PAT.token",
 		"User.previousPassword", "App.servicePrincipalSecrets", "App.servicePrincipalCertificates", "App.removedSecrets", "App.removedCertificates",
 		"AppManagementPolicy.noClientSecrets", "AppManagementPolicy.maxClientSecretLife", "AppManagementPolicy.maxCertificateLife",
+		"Script.valueParameter", "Target.vaultSecret", "AutomationVariable.value", "AutomationCredential.password",
+		"Connection.parameterValues", "Connection.nonSecretParameterValues", "Connection.customParameterValues",
 		"User.passwordExpired", "User.passwordChanged", "App.certificates", "KeyCredential.certificate", "FederatedCredential.jwks",
 	}
 	suspicious := regexp.MustCompile(`(?i)secret|password|token|value|key|code|header|jwks|certificate`)

@@ -15,7 +15,13 @@ type Knobs struct {
 	KeyVault KeyVaultKnobs `json:"keyvault"`
 	ARM      ARMKnobs      `json:"arm"`
 	DevOps   DevOpsKnobs   `json:"devops"`
-	Graph    GraphKnobs    `json:"graph"`
+
+	Endpoints      EndpointKnobs      `json:"endpoints"`
+	VariableGroups VariableGroupKnobs `json:"variableGroups"`
+	Automation     AutomationKnobs    `json:"automation"`
+	Connections    ConnectionKnobs    `json:"connections"`
+
+	Graph GraphKnobs `json:"graph"`
 }
 
 // ParseDuration reads a duration as time.ParseDuration does, with days ("30d", "1d12h") as well.

@@ -30,6 +30,11 @@ const (
 	RoleKeyVaultReader        = "21090545-7ca7-4776-b22c-e363652d74d2"
 	RoleKeyVaultPurge         = "a68e7c17-0ab2-4c09-9a58-125dae29748c"
 	RoleKeyVaultDataAccess    = "8b54135c-b56d-4d72-a534-26097cfdc8d8"
+	RoleAutomationContributor = "f353d9bd-d4a6-484e-a77a-8050b599b867"
+	RoleAutomationOperator    = "d3881f73-407a-4167-8283-e981cbba0404"
+	RoleAutomationJobOperator = "4fe576fe-1146-4730-92eb-48519fa6bf9f"
+	RoleAutomationRunbook     = "5fb5aef8-1081-4b8e-bb16-9d5d0385bab5"
+	RoleLogicAppContributor   = "87a39d53-fc1b-424a-814c-f7e04687dc9e"
 )
 
 // Roles are the built-in role definitions that the simulator knows.
@@ -45,6 +50,11 @@ var Roles = []Role{
 	{ID: RoleKeyVaultReader, Name: "Key Vault Reader", Description: "Read metadata of key vaults and their objects; no secret contents.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.KeyVault/vaults/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}, DataActions: []string{"Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"}},
 	{ID: RoleKeyVaultPurge, Name: "Key Vault Purge Operator", Description: "Purge soft-deleted vaults.", DataActions: []string{"Microsoft.KeyVault/vaults/*/purge/action"}},
 	{ID: RoleKeyVaultDataAccess, Name: "Key Vault Data Access Administrator", Description: "Manage access to Key Vault by assigning Key Vault roles only.", Actions: []string{"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "Microsoft.Authorization/*/read", "Microsoft.KeyVault/vaults/*/read", "Microsoft.Resources/subscriptions/read"}},
+	{ID: RoleAutomationContributor, Name: "Automation Contributor", Description: "Manage Azure Automation resources and other resources using Azure Automation.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Automation/automationAccounts/*", "Microsoft.Insights/alertRules/*", "Microsoft.ResourceHealth/availabilityStatuses/read", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*"}},
+	{ID: RoleAutomationOperator, Name: "Automation Operator", Description: "Start, stop, suspend, and resume jobs.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Automation/automationAccounts/hybridRunbookWorkerGroups/read", "Microsoft.Automation/automationAccounts/jobs/read", "Microsoft.Automation/automationAccounts/jobs/resume/action", "Microsoft.Automation/automationAccounts/jobs/stop/action", "Microsoft.Automation/automationAccounts/jobs/streams/read", "Microsoft.Automation/automationAccounts/jobs/suspend/action", "Microsoft.Automation/automationAccounts/jobs/write", "Microsoft.Automation/automationAccounts/jobs/output/read", "Microsoft.Automation/automationAccounts/jobSchedules/read", "Microsoft.Automation/automationAccounts/jobSchedules/write", "Microsoft.Automation/automationAccounts/linkedWorkspace/read", "Microsoft.Automation/automationAccounts/read", "Microsoft.Automation/automationAccounts/runbooks/read", "Microsoft.Automation/automationAccounts/schedules/read", "Microsoft.Automation/automationAccounts/schedules/write", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
+	{ID: RoleAutomationJobOperator, Name: "Automation Job Operator", Description: "Create and manage jobs using Automation runbooks.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Automation/automationAccounts/hybridRunbookWorkerGroups/read", "Microsoft.Automation/automationAccounts/jobs/read", "Microsoft.Automation/automationAccounts/jobs/resume/action", "Microsoft.Automation/automationAccounts/jobs/stop/action", "Microsoft.Automation/automationAccounts/jobs/streams/read", "Microsoft.Automation/automationAccounts/jobs/suspend/action", "Microsoft.Automation/automationAccounts/jobs/write", "Microsoft.Automation/automationAccounts/jobs/output/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
+	{ID: RoleAutomationRunbook, Name: "Automation Runbook Operator", Description: "Read runbook properties, to be able to create jobs of the runbook.", Actions: []string{"Microsoft.Automation/automationAccounts/runbooks/read", "Microsoft.Authorization/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
+	{ID: RoleLogicAppContributor, Name: "Logic App Contributor", Description: "Manage logic apps, but not access to them.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Logic/*", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*", "Microsoft.Web/connectionGateways/*", "Microsoft.Web/connections/*", "Microsoft.Web/customApis/*"}},
 }
 
 // RoleByID finds a built-in role by its GUID.

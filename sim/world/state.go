@@ -20,6 +20,7 @@ type State struct {
 	Vaults            []*Vault           `json:"vaults"`
 	RoleAssignments   []*RoleAssignment  `json:"roleAssignments"`
 	Organizations     []*Organization    `json:"organizations"`
+	Consumers
 	Directory
 	Knobs Knobs `json:"knobs"`
 }
@@ -206,12 +207,18 @@ type Organization struct {
 	Projects []*Project `json:"projects"`
 	PATs     []*PAT     `json:"pats,omitempty"`
 	Stopped  bool       `json:"stopped,omitempty"` // answers 503 TF24668
+	// Administrators are the object ids of the organisation's own.
+	Administrators   []string           `json:"administrators,omitempty"`
+	ServiceEndpoints []*ServiceEndpoint `json:"serviceEndpoints,omitempty"`
+	VariableGroups   []*VariableGroup   `json:"variableGroups,omitempty"`
 }
 
 // Project is a team project.
 type Project struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Administrators are object ids.
+	Administrators []string `json:"administrators,omitempty"`
 }
 
 // PAT is a personal access token.
@@ -254,4 +261,5 @@ func (w *World) rememberState() {
 			w.Remember(p.Token)
 		}
 	}
+	w.rememberConsumers()
 }
