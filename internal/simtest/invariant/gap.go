@@ -21,11 +21,12 @@ var Gap = Checker{
 				if v.Record == nil || !ok || h.Excused[t.ID] != "" || h.Excused[v.ID] != "" {
 					continue
 				}
-				until, read := h.Now, s.SupersededAt(i)
-				if !read.IsZero() && read.Add(p.Cache).Before(until) {
-					until = read.Add(p.Cache)
+				read := s.SupersededAt(i)
+				until := read.Add(p.Cache)
+				if read.IsZero() {
+					until = h.Now.Add(time.Nanosecond) // whoever reads it now
 				}
-				if !t.Dead().Before(until) || !t.Dead().Before(h.Now) || neglected(h, p, t) {
+				if t.Alive(h.Now) || !t.Dead().Before(until) || neglected(h, p, t) {
 					continue
 				}
 				report("%s: version %s holds a token that ended at %s (%s), and a consumer may use it until %s",

@@ -91,7 +91,7 @@ func (s *story) did(calls ...string) *story {
 			c.Status, c.Target = 404, promise.Target.String()
 		case strings.HasSuffix(op, "Secret"), op == "GetSecretVersions":
 			c.Target = promise.Target.String()
-			c.Write = op == "SetSecret" || op == "UpdateSecret"
+			c.Write = op == "SetSecret" || op == "UpdateSecret" || op == "DeleteSecret"
 			if n := len(s.secret().Versions); n > 0 {
 				c.Version, c.Recorded = s.secret().Versions[n-1].ID, len(s.secret().Versions[n-1].Tags) > 0
 			}
@@ -116,6 +116,12 @@ func (s *story) with(f func(*story)) *story {
 	return s
 }
 
+// unheard has the answer to the first call lost, and the last call be about another token.
+func unheard(s *story) {
+	s.Events[0].Call.Heard, s.Events[0].Call.Name = false, s.token("new").Name
+	s.Events[len(s.Events)-1].Call.Name = s.token("old").Name
+}
+
 // looked is everything that proves that "old" may be revoked.
 var looked = []string{"GetSecret", "ListPats", "GetSecretVersions", "ConnectionData new"}
 
@@ -138,6 +144,11 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"a token revoked while a consumer may use it", Gap, begin().with(func(s *story) { s.token("old").Revoked = t0.Add(30 * time.Minute) }), "holds a token that ended"},
 		{"a token revoked after every cache is over", Gap, begin().with(func(s *story) { s.token("old").Revoked = t0.Add(2 * time.Hour) }), ""},
 		{"the current token revoked", Gap, begin().with(func(s *story) { s.token("new").Revoked = t0.Add(day) }), "v2 holds a token that ended"},
+		{"the current token revoked this very moment", Gap, begin().with(func(s *story) { s.token("new").Revoked = s.Now }), "v2 holds a token that ended"},
+		{"a token revoked this very moment, while a consumer may use it", Gap, begin().with(func(s *story) {
+			s.Now = t0.Add(10 * time.Minute)
+			s.token("old").Revoked = s.Now
+		}), "v1 holds a token that ended"},
 		{"the current token revoked by a person", Gap, begin().with(func(s *story) {
 			s.token("new").Revoked = t0.Add(day)
 			s.Excused = map[string]string{"new": "a person revoked it"}
@@ -189,6 +200,11 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"a value that was stored late", Once, begin().did("SetSecret new", "SetSecret new").with(func(s *story) {
 			s.Events[0].Call.Late, s.Events[0].Call.Status, s.Events[1].Call.Late = true, 0, true
 		}), ""},
+		{"another token asked for before it was looked what became of the first", Once, begin().did("CreatePat new", "GetSecret", "CreatePat old").with(unheard), "before it was looked up"},
+		{"another token asked for after a look at the list", Once, begin().did("CreatePat new", "ListPats", "CreatePat old").with(unheard), ""},
+		{"another token asked for after a look that failed", Once, begin().did("CreatePat new", "ListPats", "CreatePat old").with(unheard).with(func(s *story) { s.Events[1].Call.Status = 503 }), "before it was looked up"},
+		{"another value stored before it was looked what became of the first", Once, begin().did("SetSecret new", "ListPats", "SetSecret old").with(unheard), "before it was looked up"},
+		{"another value stored after a look at the secret", Once, begin().did("SetSecret new", "GetSecret", "SetSecret old").with(unheard), ""},
 		{"another value", Once, begin().did("SetSecret old", "SetSecret new"), ""},
 
 		{"done without an intent", Intent, begin().did("CreatePat new"), "was not intended"},
@@ -196,6 +212,7 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"done after its end", Intent, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Done).did("CreatePat new"), "was not intended"},
 		{"done where the intent was refused", Intent, begin().wrote("issue", ledger.Intended).with(func(s *story) { s.Events[0].Entry.Refused = true }).did("CreatePat new"), "was not intended"},
 		{"a record changed without an intent", Intent, begin().did("UpdateSecret").with(func(s *story) { s.Events[0].Call.Changed = true }), "was not intended"},
+		{"something done that is no effect", Intent, begin().wrote("prove", ledger.Intended).did("DeleteSecret"), "no effect that the ledger has a word for"},
 		{"a write that changes nothing", Intent, begin().did("UpdateSecret"), ""},
 		{"intended and done", Intent, begin().wrote("issue", ledger.Intended).did("CreatePat new").wrote("issue", ledger.Done), ""},
 

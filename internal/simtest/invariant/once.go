@@ -1,7 +1,14 @@
 package invariant
 
-// Once holds if no process sent one credential to be made, or one value to be stored, twice: it may have been applied
-// the first time, however the answer looked. What was plainly refused may be sent again.
+import (
+	"maps"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// Once holds if no process sent one credential to be made, or one value to be stored, twice, and none made or stored
+// another one before it had looked what became of one whose answer it did not hear: that may have been applied, however
+// the answer looked. What was plainly refused may be sent again.
 var Once = Checker{
 	Name:  "once",
 	Holds: "a write whose answer was lost is looked up and not repeated",
@@ -11,16 +18,33 @@ var Once = Checker{
 			operation, of, to string
 		}
 		sent := map[write]bool{}
+		unheard := map[write]*Call{} // the last one of a process, for what it was made or stored
 		h.calls(func(_ int, e Event, c *Call) bool {
-			w := write{e.Process, c.Operation, c.Token, c.Target}
-			switch {
-			case c.Operation == "CreatePat":
+			w, last := write{e.Process, c.Operation, c.Token, c.Target}, write{e.Process, c.Operation, "", c.Target}
+			switch c.Operation {
+			case "CreatePat":
 				w.of = c.Name
-			case c.Operation != "SetSecret":
+				if s, ok := rotation.ParseStamp(c.Name); ok {
+					last.of = string(s.Credential) + "/" + s.Hash
+				}
+			case "SetSecret":
+			case "ListPats", "GetSecret":
+				tellsOf := map[string]string{"ListPats": "CreatePat", "GetSecret": "SetSecret"}[c.Operation]
+				maps.DeleteFunc(unheard, func(w write, _ *Call) bool {
+					return c.Heard && (c.Applied() || c.Status == 404) && w.process == e.Process && w.operation == tellsOf && w.to == c.Target
+				})
+				return true
+			default:
 				return true
 			}
 			if c.Late && c.Status != 0 || c.Status >= 400 {
 				return true // noted when it was given up, or refused
+			}
+			if was := unheard[last]; was != nil && !sent[w] {
+				report("process %d: %s at %s, before it was looked up what became of the one at %s", e.Process, c.Operation, clock(c.Asked), clock(was.Asked))
+			}
+			if !c.Heard && h.concerns(c) {
+				unheard[last] = c
 			}
 			if sent[w] {
 				report("process %d: %s of %s was sent again at %s", e.Process, c.Operation, w.of, clock(c.At))

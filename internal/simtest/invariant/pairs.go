@@ -32,10 +32,12 @@ var Intent = Checker{
 			case e.Call != nil && e.Call.Write && e.Call.Applied() && !e.Call.Late:
 				names, known := effects[e.Call.Operation]
 				is, has := open[e.Process]
-				if !known || !h.concerns(e.Call) || e.Call.Operation == "UpdateSecret" && !e.Call.Changed {
+				if !h.concerns(e.Call) || e.Call.Operation == "UpdateSecret" && !e.Call.Changed {
 					continue
 				}
-				if !has {
+				if !known {
+					report("process %d: %s of %s at %s is no effect that the ledger has a word for", e.Process, e.Call.Operation, e.Call.Target, clock(e.Call.At))
+				} else if !has {
 					report("process %d: %s of %s%s at %s was not intended", e.Process, e.Call.Operation, e.Call.Target, e.Call.Token, clock(e.Call.At))
 				} else if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+is.Effect+" ") {
 					report("process %d: %s at %s, where %s was intended", e.Process, e.Call.Operation, clock(e.Call.At), is.Effect)

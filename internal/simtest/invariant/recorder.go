@@ -215,7 +215,9 @@ func Operation(r *http.Request) string {
 		case r.Header.Get("Authorization") == "":
 			return "challenge"
 		case parts[0] == "deletedsecrets":
-			return "GetDeletedSecret"
+			return map[string]string{"GET": "GetDeletedSecret", "POST": "RecoverDeletedSecret", "DELETE": "PurgeDeletedSecret"}[r.Method]
+		case r.Method == http.MethodDelete:
+			return "DeleteSecret"
 		case len(parts) == 1:
 			return "GetSecrets"
 		case r.Method == http.MethodPut:
