@@ -55,6 +55,20 @@ func Decode(resp *http.Response, v any) error {
 	return nil
 }
 
+// Code is a vendor's code if it is one: a short plain word. Everything else is "", because whatever answers in the
+// service's place may put a text there, and quote in it what was sent.
+func Code(s string) string {
+	if len(s) > 50 {
+		return ""
+	}
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-' {
+			return ""
+		}
+	}
+	return s
+}
+
 // Failure turns a failed call into a driver.Error. write says whether the call changes something: then what may have
 // been applied is Ambiguous. resp may be nil.
 func Failure(op string, write bool, resp *http.Response, err error) error {
@@ -66,7 +80,7 @@ func Failure(op string, write bool, resp *http.Response, err error) error {
 	var re *azcore.ResponseError
 	if errors.As(err, &re) {
 		resp = re.RawResponse
-		e.Code = re.ErrorCode
+		e.Code = Code(re.ErrorCode)
 	}
 	if resp == nil || resp.StatusCode < 300 && err != nil && re == nil {
 		e.Kind = driver.Ambiguous

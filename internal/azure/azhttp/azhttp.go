@@ -8,8 +8,6 @@
 package azhttp
 
 import (
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -17,12 +15,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
-
-// maxBody bounds every answer. The largest honest one is a page of 100 PATs or 25 secrets of 25 KB.
-const maxBody = 8 << 20
-
-// ErrTooLarge is returned while reading an answer that is longer than any honest one.
-var ErrTooLarge = errors.New("the answer is longer than any honest one")
 
 // Client is what everything here sends through.
 type Client struct {
@@ -73,25 +65,4 @@ func (c *Client) Options(cloudConf cloud.Configuration) policy.ClientOptions {
 		},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "rekey"},
 	}
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		var one [1]byte
-		if n, err := b.ReadCloser.Read(one[:]); n == 0 {
-			return 0, err
-		}
-		return 0, ErrTooLarge
-	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	return n, err
 }

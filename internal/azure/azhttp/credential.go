@@ -57,7 +57,7 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	return azcore.AccessToken{}, e
 }
 
-var aadsts = regexp.MustCompile(`AADSTS\d+`)
+var aadsts = regexp.MustCompile(`AADSTS\d{1,9}`)
 
 // Renewing are Options whose calls sign in once more after a 401.
 func (c *Client) Renewing(o policy.ClientOptions, cred *Credential) policy.ClientOptions {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/rekeyhq/rekey/internal/driver"
 )
 
 const (
@@ -86,10 +88,10 @@ func neverLeft(err error) bool {
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// permanent says whether a transport's error would only come again.
+// permanent says whether a transport's error would only come again. An error of ours is a verdict and no accident.
 func permanent(err error) bool {
 	var nr interface{ NonRetriable() }
-	return errors.As(err, &nr) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &nr) || driver.KindOf(err) != 0 || errors.Is(err, ErrTooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // backoff is 1, 2, 4, 8 s (facts: overview-throttling.md) with jitter, so that many callers do not come back at once.

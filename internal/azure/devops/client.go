@@ -129,7 +129,7 @@ func refusal(op string, write bool, resp *http.Response) error {
 	}
 	b, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if json.Unmarshal(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), &body) == nil && short(body.TypeKey) {
+	if json.Unmarshal(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), &body) == nil && azhttp.Code(body.TypeKey) != "" {
 		e.Code = body.TypeKey
 	}
 	switch {
@@ -145,19 +145,6 @@ func refusal(op string, write bool, resp *http.Response) error {
 		e.Hint = "the organisation is stopped: sign in to it once, or ask its owner"
 	}
 	return e
-}
-
-// short says whether a vendor's word can be shown: a plain identifier.
-func short(s string) bool {
-	if s == "" || len(s) > 80 {
-		return false
-	}
-	for _, r := range s {
-		if r < '0' || r > 'z' {
-			return false
-		}
-	}
-	return true
 }
 
 func orgURL(host, organization, path string, query url.Values) string {

@@ -106,8 +106,11 @@ func (p *PATs) List(ctx context.Context) (driver.Listing, error) {
 			}
 		}
 		out.Date = azhttp.Date(resp)
-		if body.ContinuationToken == "" {
+		switch body.ContinuationToken {
+		case "":
 			return out, nil
+		case q.Get("continuationToken"):
+			return driver.Listing{}, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
 		}
 		q.Set("continuationToken", body.ContinuationToken)
 	}
@@ -268,7 +271,7 @@ func business(op, code string, resp *http.Response) error {
 	if code == "" || code == "none" {
 		return nil
 	}
-	if !short(code) {
+	if azhttp.Code(code) == "" {
 		code = "patTokenError"
 	}
 	e := &driver.Error{Kind: driver.Rejected, Op: op, Code: code, Date: azhttp.Date(resp)}

@@ -172,7 +172,7 @@ func (a *Account) signInAgain(op, detail string) *driver.Error {
 		Hint: "a person must sign the account in once: rekey login --account " + a.cfg.Name}
 }
 
-var aadsts = regexp.MustCompile(`AADSTS(\d+)`)
+var aadsts = regexp.MustCompile(`AADSTS(\d{1,9})`)
 
 // failure turns MSAL's error into ours. MSAL's text holds the whole answer, so only the AADSTS number is kept.
 func (a *Account) failure(op string, err error) error {

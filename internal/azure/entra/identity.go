@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -111,7 +113,12 @@ func clientSecret(c manifest.ClientSecret, env Environment) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("identity clientSecret: %w", err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	// Some editors put a mark before a text, or write two bytes for each character.
+	value := strings.TrimSpace(strings.TrimPrefix(string(b), "\ufeff"))
+	if value == "" || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
+		return "", fmt.Errorf("identity clientSecret: %s holds no secret: one line of text in UTF-8", c.File)
+	}
+	return value, nil
 }
 
 // gitHub signs in with a job's token. azidentity hides why there was none, so that is kept beside.
@@ -156,6 +163,9 @@ func gitHubToken(ctx context.Context, client *azhttp.Client, env Environment, au
 	}
 	if err := azhttp.Decode(resp, &body); err != nil {
 		return "", noGitHubToken(err.Error(), "")
+	}
+	if body.Value.Empty() {
+		return "", noGitHubToken("the answer holds no token", "")
 	}
 	var out string
 	_ = body.Value.Use(func(b []byte) error { out = string(b); return nil })

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,11 +38,14 @@ var _ driver.Store = (*Vault)(nil)
 
 // New makes a store of the vault with the given host ("kv-pat-prod.vault.azure.net"). Nothing is sent.
 func New(host string, cred azcore.TokenCredential, opts policy.ClientOptions) (*Vault, error) {
+	host = strings.ToLower(host)
+	opts.PerCallPolicies = slices.Concat([]policy.Policy{sameVault{host}}, opts.PerCallPolicies)
+	opts.PerRetryPolicies = slices.Concat([]policy.Policy{wellFormed{host}}, opts.PerRetryPolicies)
 	c, err := azsecrets.NewClient("https://"+host, cred, &azsecrets.ClientOptions{ClientOptions: opts})
 	if err != nil {
 		return nil, fmt.Errorf("vault %s: %w", host, err)
 	}
-	return &Vault{host: strings.ToLower(host), client: c}, nil
+	return &Vault{host: host, client: c}, nil
 }
 
 // Host implements driver.Store.
@@ -52,15 +56,22 @@ func (v *Vault) List(ctx context.Context) (driver.Index, error) {
 	op := "list the secrets of vault " + v.host
 	index := driver.Index{Secrets: map[string]rotation.Secret{}}
 	var raw *http.Response
+	var list walk
 	pager := v.client.NewListSecretPropertiesPager(nil)
 	for pager.More() {
 		page, err := pager.NextPage(policy.WithCaptureResponse(ctx, &raw))
 		if err != nil {
 			return driver.Index{}, v.failure(op, false, raw, err)
 		}
+		if err := list.on(op, page.NextLink); err != nil {
+			return driver.Index{}, err
+		}
 		for _, p := range page.Value {
-			if p != nil && p.ID != nil {
-				index.Secrets[strings.ToLower(p.ID.Name())] = describe("", p.Attributes, p.Tags)
+			if p == nil {
+				continue
+			}
+			if name := nameIn(p.ID); name != "" {
+				index.Secrets[strings.ToLower(name)] = describe("", p.Attributes, p.Tags)
 			}
 		}
 		index.Date = azhttp.Date(raw)
@@ -121,11 +132,15 @@ func (v *Vault) Tags(ctx context.Context, name string) ([]map[string]string, err
 	op := fmt.Sprintf("list the versions of secret %s of vault %s", name, v.host)
 	var out []map[string]string
 	var raw *http.Response
+	var list walk
 	pager := v.client.NewListSecretPropertiesVersionsPager(name, nil)
 	for pager.More() {
 		page, err := pager.NextPage(policy.WithCaptureResponse(ctx, &raw))
 		if err != nil {
 			return nil, v.failure(op, false, raw, err)
+		}
+		if err := list.on(op, page.NextLink); err != nil {
+			return nil, err
 		}
 		for _, p := range page.Value {
 			if p != nil {
@@ -207,12 +222,7 @@ func describe(version string, a *azsecrets.SecretAttributes, tags map[string]*st
 		if a.Enabled != nil {
 			s.Enabled = *a.Enabled
 		}
-		if a.Created != nil {
-			s.Created = a.Created.UTC()
-		}
-		if a.Expires != nil {
-			s.Expires = a.Expires.UTC()
-		}
+		s.Created, s.Expires = date(a.Created), date(a.Expires)
 	}
 	return s
 }
@@ -270,11 +280,10 @@ func (v *Vault) failure(op string, write bool, raw *http.Response, err error) er
 	if !errors.As(out, &e) {
 		return out
 	}
-	if code != "" {
-		e.Code = code
-	}
-	if inner != "" {
-		e.Code = inner
+	for _, c := range []string{code, inner} {
+		if c = azhttp.Code(c); c != "" {
+			e.Code = c
+		}
 	}
 	switch e.Code {
 	case "ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied":
