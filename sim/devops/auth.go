@@ -120,33 +120,9 @@ func (c *call) personal(raw string) (*caller, bool) {
 }
 
 // alive says whether a PAT still authenticates.
-func (c *call) alive(p *world.PAT) bool {
-	now := c.s.w.Now()
-	if !now.Before(p.ValidTo) {
-		return false
-	}
-	if !p.Revoked.IsZero() && !now.Before(p.Revoked.Add(time.Duration(c.knobs.RevokeLatency))) {
-		return false
-	}
-	if p.AllOrgs && !now.Before(c.globalRetirement()) {
-		return false
-	}
-	if idle := time.Duration(c.knobs.Inactivity); idle > 0 {
-		used := p.ValidFrom
-		if p.LastUsed.After(used) {
-			used = p.LastUsed
-		}
-		return now.Before(used.Add(idle))
-	}
-	return true
-}
+func (c *call) alive(p *world.PAT) bool { return c.s.w.Alive(p) }
 
-func (c *call) globalRetirement() time.Time {
-	if c.knobs.GlobalRetirement.IsZero() {
-		return time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	}
-	return c.knobs.GlobalRetirement
-}
+func (c *call) globalRetirement() time.Time { return c.knobs.Retirement() }
 
 // admitted says whether the identity may be here at all, or answers the call and returns false.
 func (c *call) admitted() bool {

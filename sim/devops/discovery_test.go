@@ -40,7 +40,7 @@ func TestOperationsAreNamedWithoutDoingThem(t *testing.T) {
 		{"OPTIONS", "https://dev.azure.com/contoso/_apis/Location", "Options"},
 		{"OPTIONS", "https://dev.azure.com/_apis?allHostTypes=True", "Options"},
 		{"GET", "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=x", "SignIn"},
-		{"GET", "https://dev.azure.com/contoso/platform/_apis/serviceendpoint/endpoints", "unknown"},
+		{"GET", "https://dev.azure.com/contoso/platform/_apis/git/repositories", "unknown"},
 		{"GET", "https://dev.azure.com/contoso/platform", "unknown"},
 		{"GET", "https://dev.azure.com/", "unknown"},
 		{"GET", "https://example.com/contoso/_apis/projects", "unknown"},

@@ -41,23 +41,28 @@ func (d *jsonDate) UnmarshalJSON(b []byte) error {
 }
 
 // body reads the request, or answers the call and returns false.
-func (c *call) body() (patRequest, bool) {
-	var req patRequest
+func (c *call) body() (req patRequest, ok bool) {
+	ok = c.read(&req)
+	return req, ok
+}
+
+// read reads the request's JSON into v, or answers the call and returns false.
+func (c *call) read(v any) bool {
 	sent := c.r.Header.Get("Content-Type")
 	media, _, _ := mime.ParseMediaType(sent)
 	if media != "application/json" {
 		c.fail(http.StatusUnsupportedMediaType, webAPI("VssRequestContentTypeNotSupportedException"),
 			`The request indicated a Content-Type of "`+sent+`" for method type "`+c.r.Method+`" which is not supported. Valid content types for this method are: application/json.`)
-		return req, false
+		return false
 	}
 	b := bytes.TrimPrefix(wire.Body(c.r), []byte(bom))
 	// A body of null names nothing to create; the reader of the real service does not get past either.
-	if err := json.Unmarshal(b, &req); err != nil || bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
+	if err := json.Unmarshal(b, v); err != nil || bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
 		c.fail(http.StatusBadRequest, kind{name: "Newtonsoft.Json.JsonReaderException, Newtonsoft.Json", key: "JsonReaderException"},
 			"TF400898: An Internal Error Occurred. Activity Id: "+c.w.Header().Get("ActivityId")+".")
-		return req, false
+		return false
 	}
-	return req, true
+	return true
 }
 
 func (c *call) createPat() {

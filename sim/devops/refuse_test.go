@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		"PATs on the wrong host": {func(e *env) answer { return e.get("https://dev.azure.com/contoso/_apis/tokens/pats"+v71, e.owner()) },
 			refusal{status: 404, contentType: "text/plain; charset=utf-8"}},
 		"an area that is not built": {func(e *env) answer {
-			return e.get("https://dev.azure.com/contoso/platform/_apis/serviceendpoint/endpoints", e.owner())
+			return e.get("https://dev.azure.com/contoso/platform/_apis/git/repositories", e.owner())
 		}, jsonError(501, "NotSimulated", "not simulated yet")},
 		"a method that is not known": {func(e *env) answer { return e.do("PATCH", pats+v71, e.owner(), "{}") },
 			refusal{status: 405, contentType: "application/json; charset=utf-8", contains: `{"count":1,"value":{"Message":"The requested resource does not support http method 'PATCH'."}}`}},

@@ -114,6 +114,9 @@ func (rt route) operation(r *http.Request) string {
 	if r.Method == http.MethodOptions {
 		return opOptions
 	}
+	if op := rt.consumerOperation(r); op != "" {
+		return op
+	}
 	inOrg, sps, core := rt.org != "", rt.host.kind == hostSPS, rt.host.kind == hostCore
 	get := r.Method == http.MethodGet
 	switch {

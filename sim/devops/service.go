@@ -1,13 +1,14 @@
-// Package devops is the simulated Azure DevOps Services: the PAT lifecycle API, and what a client needs to find its
-// way, to see who it is and to read projects with a PAT or an Entra token.
+// Package devops is the simulated Azure DevOps Services: the PAT lifecycle API, service connections and variable
+// groups, and what a client needs to find its way, to see who it is and to read projects with a PAT or an Entra token.
 //
-// It is not Azure DevOps Server, it has no repositories, pipelines or service connections (yet), and it issues no
-// Entra tokens: it looks up those that the world knows. What always holds: a PAT's value appears in one answer, that
-// of the create; only a user with a delegated token reaches the PAT API, and only their own PATs; a credential's
-// scopes are enforced on every call; nothing but a create, an update or a revoke changes the world.
+// It is not Azure DevOps Server, it has no repositories and runs no pipelines, and it issues no Entra tokens: it looks
+// up those that the world knows. What always holds: a PAT's value appears in one answer, that of the create, and what
+// a service connection or variable group keeps secret in none; only a user with a delegated token reaches the PAT API,
+// and only their own PATs; a credential's scopes are enforced on every call; reading changes nothing in the world.
 package devops
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -147,6 +148,7 @@ func init() {
 		opResourceAreas:  {preview, (*call).resourceAreas},
 		opOptions:        {resource{}, (*call).options},
 	}
+	maps.Copy(handlers, consumerHandlers())
 }
 
 // organization finds an organisation by its name, whatever the case.
