@@ -1,9 +1,11 @@
 # make        builds bin/rekey
 # make demo   builds it and shows the life of a token against the simulated Azure
 # make test   installs what is missing and runs everything that must hold before a change is taken
+# make fuzz   fuzzes every decoder of what comes from outside, each for FUZZTIME
 # make bench  counts calls, CPU and memory against the budgets, and fails when one is over
 
 GO     ?= go
+FUZZTIME ?= 30s
 GOTOOL  = $(GO) tool -modfile=.ci/tools.mod
 
 # Without git, or outside a clone, the version is "dev". The build itself asks git nothing (-buildvcs=false), so that
@@ -18,7 +20,7 @@ CHECK = CGO_ENABLED=0 GOFLAGS='$(GOFLAGS) -trimpath'
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench fmt vet staticcheck cross race rules clean FORCE
+.PHONY: build demo test bench fuzz fmt vet staticcheck cross race rules clean FORCE
 
 build: bin/rekey
 
@@ -60,6 +62,15 @@ rules:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench/...
+
+# The targets are found, not typed. One after the other, and each on one core: a bound on memory is a bound on one.
+fuzz:
+	@set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd internal sim | sort); do \
+		for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$f); do \
+			echo "$$t in $${f%/*}"; \
+			$(GO) test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -parallel 1 ./$${f%/*}; \
+		done; \
+	done
 
 clean:
 	rm -rf bin

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 // FuzzQuick holds the quick reader to the YAML library.
@@ -47,12 +48,20 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add([]byte(src))
 	}
+	for _, b := range badinput.Broken(`{"version":1,"tenant":"contoso.onmicrosoft.com","at":"2026-12-01T00:00:00Z"}`) {
+		f.Add(b)
+	}
+	for _, s := range []string{"version: \x001\n", "version: 1\n\xff\n", "\u202eversion: 1\n", "version: 1\nversion: 1\n", "version: " + strings.Repeat("9", 4000) + "\n", "a: \x1b[31m\n", "schedule: 99999999999999999999d\n", "schedule: 1e400h\n", "--- 1\n---\n2\n", "!!binary x\n", "a: !!python/object x\n"} {
+		f.Add([]byte(s))
+	}
 	ks := kinds()
 	f.Fuzz(func(t *testing.T, src []byte) {
 		if len(src) > 16<<10 {
 			return
 		}
-		m, ps := manifest.Parse("rekey.yaml", src, ks)
+		var m *manifest.Manifest
+		var ps manifest.Problems
+		badinput.Bounded(t, len(src), func() { m, ps = manifest.Parse("rekey.yaml", src, ks) })
 		if (m == nil) != ps.Failed() {
 			t.Fatalf("manifest %v, failed %v", m != nil, ps.Failed())
 		}

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	. "github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 // full is a record with every field at its longest.
@@ -158,10 +160,19 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add("1;g=01kaqk3w00zzzzzzzz;i=x;p=01kaqk3x9800000000;x=1")
 	f.Add("1;l=1.;;g")
 	f.Add("2;g=x")
+	for _, b := range badinput.Broken(golden) {
+		f.Add(string(b))
+	}
+	for _, edit := range []string{"x=99999999999999999999", "x=-1", "x=0", "x=1e9", "f=9223372036854775808", "l=9.", "c=2", "g=\x00", "i=\x1b[31m", "i=\xff", "i=" + strings.Repeat("x", 900), "x=2026-12-01T00:00:00Z", "x=１"} {
+		f.Add(golden + ";" + edit)
+		f.Add("1;g=01kaqk3w00zzzzzzzz;p=01kaqk3x9800000000;" + edit)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := ParseRecord(s)
+		var r Record
+		var err error
+		badinput.Bounded(t, len(s), func() { r, err = ParseRecord(s) })
 		if err != nil {
-			if len(err.Error()) > 1000 {
+			if len(err.Error()) > 1000 || strings.ContainsFunc(err.Error(), unicode.IsControl) {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 			return
@@ -176,6 +187,24 @@ func FuzzParseRecord(f *testing.F) {
 		back, err := ParseRecord(tag)
 		if err != nil || !reflect.DeepEqual(back, r) {
 			t.Errorf("%q\nread as  %+v\nbut then %+v, %v", s, r, back, err)
+		}
+	})
+}
+
+// FuzzRecordEncode: whatever an issuer's id is, a record that can be written is read back as it was.
+func FuzzRecordEncode(f *testing.F) {
+	for _, id := range []string{"", "id", "a;c=1", "a=b", "a\n", "\x00", "\xff", "\u202e", strings.Repeat("x", 300), ";", "1;g=x"} {
+		f.Add(id, id)
+	}
+	f.Fuzz(func(t *testing.T, id, predecessor string) {
+		r := full()
+		r.IssuerID, r.Predecessor = id, predecessor
+		tag, err := r.Encode()
+		if err != nil {
+			return
+		}
+		if back, err := ParseRecord(tag); err != nil || !reflect.DeepEqual(back, r) {
+			t.Errorf("%+v\nread back as %+v, %v", r, back, err)
 		}
 	})
 }

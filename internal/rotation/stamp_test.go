@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 func TestAStampIsReadableAndReadBack(t *testing.T) {
@@ -91,8 +92,16 @@ func FuzzParseStamp(f *testing.F) {
 	f.Add("rekey/pat/0a1b2c3d/01kaqk3w00zzzzzzzz")
 	f.Add("rekey/pat/0a1b2c3d/01kaqk3w00zzzzzzzz/")
 	f.Add("rekey/////")
+	for _, b := range badinput.Broken("rekey/pat/0a1b2c3d/01kaqk3w00zzzzzzzz") {
+		f.Add(string(b))
+	}
+	for _, name := range []string{"rekey/../0a1b2c3d/01kaqk3w00zzzzzzzz", "Rekey/pat/0a1b2c3d/01kaqk3w00zzzzzzzz", "rekey/pat/0A1B2C3D/01kaqk3w00zzzzzzzz", "rekey/p\u200bat/0a1b2c3d/01kaqk3w00zzzzzzzz", "\u202erekey/pat/0a1b2c3d/01kaqk3w00zzzzzzzz", "rekey/pat\n/0a1b2c3d/01kaqk3w00zzzzzzzz", "rekey/pat/0a1b2c3d/zzzzzzzzzzzzzzzzzz"} {
+		f.Add(name)
+	}
 	f.Fuzz(func(t *testing.T, name string) {
-		s, ok := ParseStamp(name)
+		var s Stamp
+		var ok bool
+		badinput.Bounded(t, len(name), func() { s, ok = ParseStamp(name) })
 		if !ok {
 			if s != (Stamp{}) {
 				t.Errorf("%q is no stamp and gives %+v", name, s)

@@ -180,6 +180,27 @@ func TestAnIdentityThatCannotSignInSaysItsCodeAndNothingElse(t *testing.T) {
 	}
 }
 
+type crashing struct{ times int }
+
+func (c *crashing) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.times++
+	panic("hunter2secret")
+}
+
+func TestALibraryThatPanicsIsAskedNoMoreAndNotQuoted(t *testing.T) {
+	inner := &crashing{}
+	c := NewCredential("x", inner)
+	for range 2 {
+		_, err := c.GetToken(t.Context(), policy.TokenRequestOptions{})
+		if driver.KindOf(err) != driver.Unavailable || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+	}
+	if inner.times != 1 {
+		t.Errorf("it was asked %d times", inner.times)
+	}
+}
+
 type claims struct{ asked []string }
 
 func (c *claims) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {

@@ -21,6 +21,8 @@ type Credential struct {
 	what  string
 	inner azcore.TokenCredential
 	stale atomic.Bool
+	// broken is why inner is asked no more: a library that did not survive an answer may hold its locks for ever.
+	broken atomic.Pointer[driver.Error]
 }
 
 // NewCredential wraps one of azidentity's credentials; what names it as the manifest does ("managedIdentity").
@@ -36,7 +38,16 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	if c.stale.Swap(false) && o.Claims == "" {
 		o.Claims = renewClaims
 	}
-	t, err := c.inner.GetToken(ctx, o)
+	op := "sign Rekey in with identity " + c.what
+	if broken := c.broken.Load(); broken != nil {
+		return azcore.AccessToken{}, broken
+	}
+	var t azcore.AccessToken
+	var err error
+	if broken := Survive(op, func() { t, err = c.inner.GetToken(ctx, o) }); broken != nil {
+		c.broken.Store(broken)
+		return azcore.AccessToken{}, broken
+	}
 	if err == nil {
 		return t, nil
 	}
@@ -45,7 +56,7 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		return azcore.AccessToken{}, ours
 	}
 	// The inner error's text holds the service's whole answer.
-	e := &driver.Error{Kind: driver.Denied, Op: "sign Rekey in with identity " + c.what, Detail: "no token could be had",
+	e := &driver.Error{Kind: driver.Denied, Op: op, Detail: "no token could be had",
 		Hint: "check the manifest's identity, and that this machine is where it works"}
 	if ctx.Err() != nil {
 		e.Kind, e.Detail, e.Hint = driver.Unavailable, "interrupted, or no answer in time", ""
@@ -55,6 +66,19 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		e.Hint = "look the code up at https://login.microsoftonline.com/error?code=" + m[len("AADSTS"):]
 	}
 	return azcore.AccessToken{}, e
+}
+
+// Survive calls f, which has a library read a service's answer, and turns the library's panic into an error. Some do
+// not expect null where an object is due; the text of their panic is not ours to show.
+func Survive(op string, f func()) (broken *driver.Error) {
+	defer func() {
+		if recover() != nil {
+			broken = &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "the answer makes no sense, and broke the library that reads it",
+				Hint: "check that no proxy answers in the service's place"}
+		}
+	}()
+	f()
+	return nil
 }
 
 var aadsts = regexp.MustCompile(`AADSTS\d{1,9}`)

@@ -81,10 +81,16 @@ func (a *Account) Token(ctx context.Context, scope string, renew bool) (string, 
 		res public.AuthResult
 		err error
 	)
-	if a.cfg.Password != nil {
-		res, err = a.byPassword(ctx, scope)
-	} else {
-		res, err = a.silently(ctx, scope, renew)
+	broken := azhttp.Survive(op, func() {
+		if a.cfg.Password != nil {
+			res, err = a.byPassword(ctx, scope)
+		} else {
+			res, err = a.silently(ctx, scope, renew)
+		}
+	})
+	if broken != nil {
+		a.msal = nil // it may hold its locks for ever
+		return "", broken
 	}
 	if err != nil {
 		return "", a.failure(op, err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
 
+	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
 )
 
@@ -57,7 +58,12 @@ func (a *Account) login(ctx context.Context, signIn func() (public.AuthResult, e
 	// A sign-in replaces what was sealed: an old, broken cache must not come back.
 	a.seal.plain, a.seal.held = nil, true
 	defer func() { a.seal.held = false }()
-	res, err := signIn()
+	var res public.AuthResult
+	var err error
+	if broken := azhttp.Survive(op, func() { res, err = signIn() }); broken != nil {
+		a.msal = nil // it may hold its locks for ever
+		return broken
+	}
 	if err != nil {
 		return a.failure(op, err)
 	}
