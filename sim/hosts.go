@@ -9,6 +9,7 @@ import (
 	"github.com/rekeyhq/rekey/sim/arm"
 	"github.com/rekeyhq/rekey/sim/devops"
 	"github.com/rekeyhq/rekey/sim/entra"
+	"github.com/rekeyhq/rekey/sim/graph"
 	"github.com/rekeyhq/rekey/sim/keyvault"
 	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -17,7 +18,7 @@ import (
 // newServices makes the services over one world.
 func newServices(w *world.World, directory *entra.Service) []wire.Service {
 	return []wire.Service{
-		directory, arm.New(w), devops.New(w), keyvault.New(w),
+		directory, arm.New(w), devops.New(w), keyvault.New(w), graph.New(w),
 		&identity{world: w, issuer: directory},
 	}
 }

@@ -211,7 +211,7 @@ func TestTheDateIsTheWorldsAlsoOnErrors(t *testing.T) {
 func TestAHostThatIsKnownAndNotBuiltSaysSo(t *testing.T) {
 	ways(t, func(t *testing.T, s *Server, p *probe, c *http.Client) {
 		for _, host := range []string{
-			"graph.microsoft.com", "auditservice.dev.azure.com", "dce-1.westeurope-1.ingest.monitor.azure.com",
+			"auditservice.dev.azure.com", "dce-1.westeurope-1.ingest.monitor.azure.com",
 			"account.blob.core.windows.net", "0a.webhook.we.azure-automation.net", "api.github.com",
 		} {
 			resp, body := get(t, c, "https://"+host+"/")

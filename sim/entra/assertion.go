@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -43,7 +44,7 @@ func (s *Service) checkCertificate(m realm, c client, j *jwt) *failure {
 	if !strings.EqualFold(j.text("iss"), c.id) || !strings.EqualFold(j.text("sub"), c.id) {
 		return refuseClient(700021, "Client assertion application identifier doesn't match 'client_id' parameter. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .")
 	}
-	k, thumb := findCertificate(c.app, j.header)
+	k, thumb := s.findCertificate(c.app, j.header)
 	if k == nil {
 		return refuseClient(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., Thumbprint of key used by client: '%s'.]", thumb)
 	}
@@ -65,12 +66,17 @@ func (s *Service) checkCertificate(m realm, c client, j *jwt) *failure {
 }
 
 // findCertificate finds the certificate that the header's thumbprint names: SHA-1 or SHA-256 of the whole of it.
-func findCertificate(a *world.App, h jwtHeader) (_ *world.KeyCredential, thumb string) {
+func (s *Service) findCertificate(a *world.App, h jwtHeader) (_ *world.KeyCredential, thumb string) {
 	sha1Of, _ := decode64(h.X5T)
 	sha256Of, _ := decode64(h.X5TS256)
-	for _, k := range a.Certificates {
+	delay := time.Duration(s.w.Knobs.Entra.NewCertificateDelay)
+	for _, k := range slices.Concat(a.Certificates, a.ServicePrincipalCertificates, a.RemovedCertificates) {
 		short, long := sha1.Sum(k.DER), sha256.Sum256(k.DER)
-		if bytes.Equal(sha1Of, short[:]) || bytes.Equal(sha256Of, long[:]) {
+		switch {
+		case !bytes.Equal(sha1Of, short[:]) && !bytes.Equal(sha256Of, long[:]):
+		case !k.Removed.IsZero() && !s.remembered(k.KeyID, k.Removed):
+		case !s.heard(k.KeyID, k.Created, delay):
+		default:
 			return k, strings.ToUpper(hex.EncodeToString(short[:]))
 		}
 	}

@@ -3,7 +3,6 @@ package entra
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -71,7 +70,7 @@ func (s *Service) authenticate(q *request, m realm, needProof bool) (client, *fa
 			return client{}, errClientUnproved()
 		}
 		return c, nil
-	case c.app == nil, c.app.PublicClient && len(c.app.Secrets)+len(c.app.Certificates)+len(c.app.FederatedCredentials) == 0:
+	case c.app == nil, c.app.PublicClient && !hasCredential(c.app):
 		return client{}, errClientPublic()
 	case assertion != "":
 		c.proof = byAssertion
@@ -81,17 +80,23 @@ func (s *Service) authenticate(q *request, m realm, needProof bool) (client, *fa
 	return c, s.checkSecret(c, secret)
 }
 
+func hasCredential(a *world.App) bool {
+	return len(a.Secrets)+len(a.Certificates)+len(a.ServicePrincipalSecrets)+len(a.ServicePrincipalCertificates)+len(a.FederatedCredentials) > 0
+}
+
 func (s *Service) checkSecret(c client, secret string) *failure {
 	now := s.w.Now()
 	expired := false
-	for _, p := range c.app.Secrets {
+	for _, p := range slices.Concat(c.app.Secrets, c.app.ServicePrincipalSecrets, c.app.RemovedSecrets) {
 		switch {
 		case p.Value == "" || p.Value != secret || now.Before(p.Start):
+			continue
+		case !p.Removed.IsZero() && !s.remembered(p.KeyID, p.Removed):
 			continue
 		case !p.End.IsZero() && !now.Before(p.End):
 			expired = true
 			continue
-		case s.tooNew(p, now):
+		case s.tooNew(p):
 			continue
 		}
 		return nil
@@ -100,17 +105,4 @@ func (s *Service) checkSecret(c client, secret string) *failure {
 		return errSecretExpired(c.id)
 	}
 	return errSecret(c.id)
-}
-
-// tooNew says whether a secret has not reached the region that was asked.
-func (s *Service) tooNew(p *world.PasswordCredential, now time.Time) bool {
-	delay := time.Duration(s.w.Knobs.Entra.NewSecretDelay)
-	if p.Created.IsZero() || !now.Before(p.Created.Add(delay)) {
-		return false
-	}
-	if !s.w.Knobs.Entra.NewSecretFlaps {
-		return true
-	}
-	s.flaps[p.KeyID]++
-	return s.flaps[p.KeyID]%2 == 1
 }

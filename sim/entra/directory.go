@@ -85,7 +85,7 @@ func (s *Service) checkPassword(q *request, m realm, upn, password string) (*wor
 		return nil, errDisabled()
 	case u.Password == "":
 		return nil, errNoPassword()
-	case u.Password != password:
+	case s.passwordOf(u) != password:
 		return nil, errPassword()
 	case u.PasswordExpired:
 		return nil, errPasswordExpired()

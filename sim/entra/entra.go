@@ -39,7 +39,7 @@ type Service struct {
 	refresh map[string]*refreshToken
 	codes   map[string]*authCode
 	devices map[string]*device // by device code
-	flaps   map[string]int     // uses of a new secret, by key id
+	flaps   map[string]int     // requests about something that not every region has heard of
 	runners map[string]map[string]any
 }
 

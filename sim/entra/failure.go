@@ -96,6 +96,10 @@ func errClientDisabled(c client) *failure {
 	return refuse("unauthorized_client", 7000112, "Application '%s'(%s) is disabled.", c.id, c.name)
 }
 
+func errNoPrincipal(c client, t *world.Tenant) *failure {
+	return refuse("unauthorized_client", 7000229, "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119 Provision application in tenant.", c.id, t.ID)
+}
+
 func errClientUnproved() *failure {
 	return refuseClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 }

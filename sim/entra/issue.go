@@ -169,6 +169,9 @@ func (s *Service) IssueAppToken(objectID, clientID, tenantID, name, resource str
 	for _, mi := range s.w.ManagedIdentities {
 		if strings.EqualFold(mi.ID, objectID) {
 			x.resourceID = mi.ResourceID
+			if r.id == graphID {
+				x.roles = mi.ApplicationPermissions
+			}
 		}
 	}
 	for _, a := range s.w.Apps {

@@ -67,6 +67,9 @@ func (s *Service) clientCredentials(q *request, m realm) (answer, *failure) {
 	if !a.dflt {
 		return answer{}, errScope(q.form.Get("scope"), " Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).")
 	}
+	if c.app.ServicePrincipalID == "" {
+		return answer{}, errNoPrincipal(c, m.tenant)
+	}
 	t := issue{tenant: m.tenant, client: c, ask: a, object: c.app.ServicePrincipalID}
 	if a.resource.id == graphID {
 		t.roles = c.app.ApplicationPermissions

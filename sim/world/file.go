@@ -162,7 +162,9 @@ func (v *validation) directory(s State) {
 		}
 		v.unique("application", at+".id", a.ID)
 		v.unique("client", at+".clientId", a.ClientID)
-		v.unique("principal", at+".servicePrincipalId", a.ServicePrincipalID)
+		if a.ServicePrincipalID != "" { // one that was made through Graph has none until somebody makes it
+			v.unique("principal", at+".servicePrincipalId", a.ServicePrincipalID)
+		}
 		v.need(at+".displayName", a.Name)
 		v.refer("tenant", at+".tenantId", a.TenantID)
 		for j, c := range a.Secrets {

@@ -57,7 +57,7 @@ type App struct {
 	ClientID             string                 `json:"clientId"` // appId
 	TenantID             string                 `json:"tenantId"`
 	Name                 string                 `json:"displayName"`
-	ServicePrincipalID   string                 `json:"servicePrincipalId"`     // object id that roles are assigned to
+	ServicePrincipalID   string                 `json:"servicePrincipalId"`     // object id that roles are assigned to; "": the app cannot sign in
 	ClientSecret         string                 `json:"clientSecret,omitempty"` // convenience: the value of the first of Secrets
 	PublicClient         bool                   `json:"publicClient,omitempty"` // "Allow public client flows"
 	RedirectURIs         []string               `json:"redirectUris,omitempty"`
