@@ -166,9 +166,11 @@ func (e *Engine) readIndex(ctx context.Context, creds []Credential) index {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, e.cfg.Parallel)
-	for host, s := range stores {
+	// In one order, so that what a run does can be repeated.
+	for _, host := range slices.Sorted(maps.Keys(stores)) {
+		s := stores[host]
+		slots <- struct{}{}
 		wg.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			list, err := s.List(ctx)
 			at := e.wall()

@@ -182,8 +182,11 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 				check.Round(time.Second), born.Round(time.Second))
 		}
 		attempt.PutSent, attempt.PutAt = true, p.now()
+		// The same bound holds for a call that is held up on its way, or sent again with a new token.
+		bounded, cancel := context.WithTimeout(ctx, maxIssueAge-p.age(p.issueAsked))
+		defer cancel()
 		var err error
-		done, err = p.c.Store.Put(ctx, put)
+		done, err = p.c.Store.Put(bounded, put)
 		if driver.NotApplied(err) {
 			attempt.PutSent = false
 		}

@@ -66,6 +66,13 @@ func (r *retry) Do(req *policy.Request) (*http.Response, error) {
 	}
 }
 
+// overdue says whether a call's deadline has passed by the wall clock. A context's own timer stands still while a
+// machine sleeps, and a call that is sent again after that would do what was decided long ago.
+func overdue(ctx context.Context) bool {
+	at, ok := ctx.Deadline()
+	return ok && time.Now().Round(0).After(at.Round(0))
+}
+
 // again says whether a call may be sent again. 429 means not applied, for every method.
 func again(method string, resp *http.Response, err error) bool {
 	read := method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
@@ -158,6 +165,9 @@ func (g *gate) Do(req *policy.Request) (*http.Response, error) {
 		if err := sleep(req.Raw().Context(), wait+rand.N(wait/4+time.Millisecond)); err != nil {
 			return nil, err
 		}
+	}
+	if overdue(req.Raw().Context()) {
+		return nil, context.DeadlineExceeded
 	}
 	resp, err := req.Next()
 	if err == nil {

@@ -121,7 +121,7 @@ const observationAge = 15 * time.Minute
 // lookedAt gathers what a process saw lately. The secret and the probe of its value count only since the process last
 // changed it.
 func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks) {
-	changed := false
+	changed, wrote := false, ""
 	for i := len(before) - 1; i >= 0; i-- {
 		e := before[i]
 		if e.Process != process {
@@ -135,6 +135,9 @@ func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks
 			continue
 		}
 		changed = changed || c.Operation == "SetSecret" && c.Target == p.Target.String()
+		if c.Operation == "UpdateSecret" && c.Applied() && c.Changed && c.Recorded && c.Target == p.Target.String() {
+			wrote = c.Version // who adopts a version writes its record itself
+		}
 		switch c.Operation {
 		case "ListPats":
 			l.list = l.list || c.Applied()
@@ -144,7 +147,7 @@ func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks
 			l.deleted = l.deleted || c.Status == 404 && c.Target == p.Target.String()
 		case "GetSecret":
 			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
-				l.secret, l.recorded = c.Version, c.Recorded
+				l.secret, l.recorded = c.Version, c.Recorded || wrote == c.Version
 			}
 		case "ConnectionData":
 			if !changed && l.probed == "" && c.Applied() {
