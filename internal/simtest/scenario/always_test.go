@@ -131,7 +131,8 @@ func (b *bed) entries() (out []ledger.Entry) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
+	lines := bufio.NewScanner(bytes.NewReader(raw))
+	for lines.Buffer(nil, 64<<20); lines.Scan(); {
 		var e ledger.Entry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			b.Errorf("the ledger has a line that is no entry: %v", err)
