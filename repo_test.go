@@ -98,7 +98,7 @@ var imports = []rule{
 
 	{packages: "internal/simtest/badinput",
 		because: "broken input and what it may cost are the same for the tests of every package, which it therefore knows none of"},
-	{packages: "internal/simtest/...", ours: everything, theirs: microsoft,
+	{packages: "internal/simtest/...", ours: everything, theirs: microsoft, tests: []string{"github.com/goccy/go-yaml"},
 		because: "the place that sees both sides: the product, Microsoft's own clients, and the simulator"},
 	{packages: "internal/simtest/explore", ours: everything, theirs: microsoft, tests: []string{"unsafe"},
 		because: "as the rest of simtest; a clock whose monotonic reading stands still while a machine sleeps cannot be made any other way"},
@@ -111,6 +111,10 @@ var imports = []rule{
 		because: "a command around the server, without a behaviour of its own"},
 	{packages: "sim", ours: []string{"sim/..."},
 		because: "the server puts the services together. Like all of the simulator it is written from Microsoft's documentation and not from our clients, and it needs nothing that a user would have to trust or fetch"},
+	{packages: "sim/automation", ours: []string{"sim/gateway", "sim/wire", "sim/world"},
+		because: "a resource provider behind Azure Resource Manager: it shares the gateway with the others and nothing else"},
+	{packages: "sim/connections", ours: []string{"sim/gateway", "sim/wire", "sim/world"},
+		because: "a resource provider behind Azure Resource Manager: it shares the gateway with the others and nothing else"},
 	{packages: "sim/...", ours: []string{"sim/wire", "sim/world"},
 		because: "one simulated service over the one world: it sees no other service, as in Azure, and nothing of the product whose mistakes it must not share"},
 

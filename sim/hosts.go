@@ -7,8 +7,11 @@ import (
 	"strings"
 
 	"github.com/rekeyhq/rekey/sim/arm"
+	"github.com/rekeyhq/rekey/sim/automation"
+	"github.com/rekeyhq/rekey/sim/connections"
 	"github.com/rekeyhq/rekey/sim/devops"
 	"github.com/rekeyhq/rekey/sim/entra"
+	"github.com/rekeyhq/rekey/sim/gateway"
 	"github.com/rekeyhq/rekey/sim/graph"
 	"github.com/rekeyhq/rekey/sim/keyvault"
 	"github.com/rekeyhq/rekey/sim/wire"
@@ -19,6 +22,7 @@ import (
 func newServices(w *world.World, directory *entra.Service) []wire.Service {
 	return []wire.Service{
 		directory, arm.New(w), devops.New(w), keyvault.New(w), graph.New(w),
+		automation.New(w), connections.New(w),
 		&identity{world: w, issuer: directory},
 	}
 }
@@ -59,8 +63,15 @@ var hosts = map[string]string{
 // {account}.webhook.{region}.azure-automation.net, prod-00.{region}.logic.azure.com.
 var regional = map[string]string{
 	".ingest.monitor.azure.com": "monitor",
-	".azure-automation.net":     "automation",
+	".azure-automation.net":     "automation-webhook",
 	".logic.azure.com":          "logic",
+}
+
+// providers are the resource providers that stand behind Azure Resource Manager as services of their own. The last
+// provider in an address counts: role assignments at an Automation account are Resource Manager's.
+var providers = map[string]string{
+	automation.Provider:  "automation",
+	connections.Provider: "connections",
 }
 
 // serviceFor finds the service of a bare host name; ok is false for a host that is not part of this Azure.
@@ -109,6 +120,11 @@ func (s *Server) route(r *http.Request) (service wire.Service, name string, ok b
 		name, ok = identityName, true
 	} else {
 		name, ok = serviceFor(host)
+	}
+	if name == "arm" {
+		if p := providers[gateway.PathOf(r).Provider]; p != "" {
+			name = p
+		}
 	}
 	return s.services[name], name, ok
 }

@@ -85,6 +85,12 @@ func (c *call) listResources() (int, any, *fault) {
 			out = append(out, map[string]any{"id": v.ResourceID(), "name": v.Name, "type": vaultType, "location": v.Location, "tags": map[string]string{}})
 		}
 	}
+	for _, x := range c.consumers() {
+		has := map[string]string{"resourceType": x.kind, "name": x.name, "resourceGroup": x.group, "location": x.location}
+		if c.allowed(x.kind+"/read", x.id) && terms.match(has) {
+			out = append(out, map[string]any{"id": x.id, "name": x.name, "type": x.kind, "location": x.location, "tags": map[string]string{}})
+		}
+	}
 	return http.StatusOK, list(out), nil
 }
 

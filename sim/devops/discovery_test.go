@@ -105,9 +105,9 @@ func TestDiscoveryNeedsNoCredentialButNoBadOne(t *testing.T) {
 func TestOptionsListsWhatAHostServes(t *testing.T) {
 	e := newEnv(t)
 	for address, want := range map[string][]string{
-		"https://dev.azure.com/contoso/_apis":                          {"ConnectionData", "ResourceAreas", "projects", "endpoints", "endpoints", "authorizedresources"},
+		"https://dev.azure.com/contoso/_apis":                          {"ConnectionData", "ResourceAreas", "projects", "endpoints", "endpoints", "endpointproxy", "variablegroups", "variablegroups", "authorizedresources"},
 		"https://dev.azure.com/contoso/_apis/Location":                 {"ConnectionData", "ResourceAreas"},
-		"https://dev.azure.com/contoso/_apis/serviceendpoint":          {"endpoints", "endpoints"},
+		"https://dev.azure.com/contoso/_apis/serviceendpoint":          {"endpoints", "endpoints", "endpointproxy"},
 		"https://vssps.dev.azure.com/contoso/_apis/tokens":             {"pats"},
 		"https://dev.azure.com/contoso/_apis/tokens":                   {},
 		"https://dev.azure.com/contoso/_apis/tokens?allHostTypes=True": {"pats"},

@@ -132,7 +132,9 @@ type Connection struct {
 	NonSecret    map[string]string `json:"nonSecretParameterValues,omitempty"`
 	CustomValues map[string]string `json:"customParameterValues,omitempty"`
 	// Broken is set by a write that the connector could not read: its status is Error.
-	Broken  bool      `json:"broken,omitempty"`
+	Broken bool `json:"broken,omitempty"`
+	// Refused is set by a test that failed, where the knob lets tests tell.
+	Refused bool      `json:"refused,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	Changed time.Time `json:"changed,omitzero"`
 }

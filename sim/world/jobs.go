@@ -101,6 +101,10 @@ func (w *World) end(a *AutomationAccount, r *Runbook, j *Job, outcome string, at
 		fail("A parameter cannot be found that matches parameter name '%s'.", name)
 		return
 	}
+	if name := missingParameter(r, j); name != "" {
+		fail("Cannot process command because of one or more missing mandatory parameters: %s.", name)
+		return
+	}
 	value, asked, problem := w.scriptValue(a, r, j)
 	switch {
 	case problem != "":
@@ -126,6 +130,15 @@ func unknownParameter(r *Runbook, j *Job) string {
 	for name := range j.Parameters {
 		if !slices.ContainsFunc(r.Parameters, func(p *RunbookParameter) bool { return strings.EqualFold(p.Name, name) }) {
 			return name
+		}
+	}
+	return ""
+}
+
+func missingParameter(r *Runbook, j *Job) string {
+	for _, p := range r.Parameters {
+		if _, v := lookup(j.Parameters, p.Name); p.Mandatory && v == "" {
+			return p.Name
 		}
 	}
 	return ""
