@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
 // Finding is one secret in one form.
@@ -39,6 +40,7 @@ const whole = 40
 // Search finds each secret at most once in each form.
 func Search(text string, secrets []string) []Finding {
 	var found []Finding
+	joined := unfold(text)
 	for i, s := range secrets {
 		var forms []string
 		for _, piece := range pieces(s) {
@@ -49,8 +51,54 @@ func Search(text string, secrets []string) []Finding {
 				}
 			}
 		}
+		for _, f := range foldable(s) {
+			if slices.Contains(forms, f.Name) {
+				continue
+			}
+			if at := strings.Index(joined.text, f.Text); at >= 0 {
+				found = append(found, Finding{i, f.Name + ", folded over lines", joined.line(at)})
+			}
+		}
 	}
 	return found
+}
+
+// foldable are the forms that are looked for across the ends of lines too, of a secret's beginning: base64 is folded by
+// whoever wraps it for mail or PEM, and a long line by whoever wraps lines.
+func foldable(s string) []Form {
+	return slices.DeleteFunc(Forms(pieces(s)[0]), func(f Form) bool { return f.Name != "plain" && !strings.HasPrefix(f.Name, "base64") })
+}
+
+// unfolded is a text without its folds, and where they were.
+type unfolded struct {
+	text  string
+	folds []int // in the text as it is now, of each fold that was taken out
+}
+
+// unfold joins lines: without what ends one, a quoted-printable "=" before it included, and the blanks that the next
+// one begins with.
+func unfold(text string) unfolded {
+	if !strings.Contains(text, "\n") {
+		return unfolded{text: text}
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	var u unfolded
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			u.folds = append(u.folds, b.Len())
+			line = strings.TrimLeft(line, " \t")
+		}
+		b.WriteString(strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "="))
+	}
+	u.text = b.String()
+	return u
+}
+
+// line is the line, from 1, that a place in the joined text begins in.
+func (u unfolded) line(at int) int {
+	n, _ := slices.BinarySearch(u.folds, at+1)
+	return n + 1
 }
 
 func pieces(s string) []string {
@@ -90,6 +138,8 @@ func Forms(s string) []Form {
 	}
 	add("JSON-escaped", jsonEscaped(s, true))
 	add("JSON-escaped without HTML", jsonEscaped(s, false))
+	add("UTF-16, low byte first", wide(s, 0))
+	add("UTF-16, high byte first", wide(s, 1))
 	quoted := strconv.Quote(s)
 	add("quoted", quoted[1:len(quoted)-1])
 	return forms
@@ -105,6 +155,20 @@ func aligned(enc *base64.Encoding, s string, shift int) string {
 		return ""
 	}
 	return encoded[first:last]
+}
+
+// wide is a text as Windows writes it, two bytes a character; order is where in a pair the zero of an ASCII character is
+// not.
+func wide(s string, order int) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		if order == 0 {
+			b = append(b, byte(u), byte(u>>8))
+		} else {
+			b = append(b, byte(u>>8), byte(u))
+		}
+	}
+	return string(b)
 }
 
 func lowerEscapes(s string) string {

@@ -3,12 +3,14 @@ package leak_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/rekeyhq/rekey/internal/simtest/leak"
 )
@@ -45,6 +47,19 @@ func TestAPlantedSecretIsFoundInEveryEncoding(t *testing.T) {
 		}
 	}
 	texts["a URL's query with lower-case escapes"] = lower
+	for _, user := range []string{"", "u", "us", "user", "a longer name of a user"} {
+		pair := []byte(user + ":" + planted)
+		texts["a Basic header of "+user] = "Authorization: Basic " + base64.StdEncoding.EncodeToString(pair)
+		texts["a Basic header in base64url of "+user] = "Authorization: Basic " + base64.RawURLEncoding.EncodeToString(pair)
+		texts["a JSON document's header of "+user] = `{"headers":{"Authorization":["Basic ` + base64.StdEncoding.EncodeToString(pair) + `"]}}`
+	}
+	for name, order := range map[string]binary.AppendByteOrder{"low": binary.LittleEndian, "high": binary.BigEndian} {
+		var b []byte
+		for _, u := range utf16.Encode([]rune("x" + planted + "y")) {
+			b = order.AppendUint16(b, u)
+		}
+		texts["UTF-16, "+name+" byte first"] = string(b)
+	}
 	for before := range 3 {
 		for after := range 3 {
 			whole := []byte(strings.Repeat("u", before) + planted + strings.Repeat(":", after))
@@ -90,5 +105,42 @@ func TestTextWithoutTheSecretHasNoFinding(t *testing.T) {
 		if found := leak.Search(text, []string{planted, ""}); len(found) > 0 {
 			t.Errorf("%q: %v", text, found)
 		}
+	}
+}
+
+func TestAFoldedSecretIsFoundWithItsLine(t *testing.T) {
+	fold := func(s, end string, at int) string {
+		var b strings.Builder
+		for len(s) > at {
+			b.WriteString(s[:at] + end)
+			s = s[at:]
+		}
+		return b.String() + s
+	}
+	const long = "a user with a name:" + planted + planted + planted + planted
+	const simple = "Zx9~Qcanary-which-has-no-blank"
+	encoded := base64.StdEncoding.EncodeToString([]byte(long))
+	for name, text := range map[string]string{
+		"base64 as in mail":         fold(encoded, "\r\n", 20),
+		"base64 as in a header":     fold(encoded, "\r\n\t", 20),
+		"base64 as in YAML":         fold(encoded, "\n    ", 16),
+		"the secret itself":         fold("value: "+simple, "\n", 11),
+		"the secret, as in mail":    fold("value: "+simple, "=\r\n", 11),
+		"the secret from a line on": "a line before\n" + fold(planted, "\n", 8),
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := leak.Search("first line\nsecond line\n"+text+"\nlast line\n", []string{planted, simple})
+			if len(found) == 0 {
+				t.Fatal("not found")
+			}
+			for _, f := range found {
+				if f.Line < 3 || f.Line > 8 || !strings.Contains(f.Form, "folded") && name != "base64 as in mail" {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+	if found := leak.Search("abc\ndef", []string{"abc", "cd"}); len(found) != 2 || found[0].Line != 1 || found[1].Line != 1 {
+		t.Errorf("%v", found)
 	}
 }
