@@ -34,6 +34,7 @@ var volumes = []volume{
 		"azure/authorization/stable/2022-04-01/authorization-RoleAssignmentsCalls.json",
 		"azure/authorization/stable/2022-04-01/authorization-RoleDefinitionsCalls.json",
 	}},
+	{"graph.microsoft.com", ``, false, []string{graphFile}},
 	{"vssps.dev.azure.com", `^7\.1(-preview(\.1)?)?$`, false, []string{"azure-devops/tokens/7.1/tokens.json"}},
 	{"vssps.dev.azure.com", `^7\.2(-preview(\.1)?)?$`, false, []string{"azure-devops/tokens/7.2/tokens.json"}},
 	{"dev.azure.com", `^7\.1(-preview(\.4)?)?$`, false, []string{"azure-devops/core/7.1/core.json"}},
@@ -67,7 +68,7 @@ func specs(t *testing.T) fs.FS {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("../shared/specs is absent: nothing was held to Microsoft's OpenAPI files")
 	}
-	return os.DirFS(dir)
+	return withGraph(os.DirFS(dir))
 }
 
 // book is all files, as far as they were opened.

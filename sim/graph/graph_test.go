@@ -46,7 +46,7 @@ func (x *bed) user(name string) *world.User {
 
 // as is an application's token with these permissions.
 func (x *bed) as(objectID, appID string, roles ...string) string {
-	raw := "token of " + objectID + " for " + strings.Join(roles, " ")
+	raw := "token of " + objectID + " for [" + strings.Join(roles, " ") + "]"
 	x.w.AddToken(raw, world.Token{Tenant: world.TenantID, ObjectID: objectID, AppID: appID, Name: "caller", Audience: audience, Roles: roles, Expires: x.now.AddDate(100, 0, 0)})
 	return raw
 }
@@ -65,7 +65,7 @@ func (x *bed) worker(roles ...string) string {
 // person is a user's token with delegated scopes.
 func (x *bed) person(name string, scopes ...string) string {
 	u := x.user(name)
-	raw := "token of " + name + " for " + strings.Join(scopes, " ")
+	raw := "token of " + name + " for [" + strings.Join(scopes, " ") + "]"
 	x.w.AddToken(raw, world.Token{Tenant: world.TenantID, ObjectID: u.ID, AppID: world.ClientAzureCLI, Name: u.UPN, User: true, Audience: audience, Scopes: scopes, Expires: x.now.AddDate(100, 0, 0)})
 	return raw
 }
