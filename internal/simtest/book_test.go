@@ -35,6 +35,13 @@ var volumes = []volume{
 		"azure/authorization/stable/2022-04-01/authorization-RoleDefinitionsCalls.json",
 	}},
 	{"graph.microsoft.com", ``, false, []string{graphFile}},
+	{"management.azure.com", `^2023-11-01$`, false, []string{
+		"azure/automation/2023-11-01/job.json", "azure/automation/2023-11-01/runbook.json", "azure/automation/2023-11-01/variable.json",
+		"azure/automation/2023-11-01/credential.json", "azure/automation/2023-11-01/hybridRunbookWorkerGroup.json",
+	}},
+	{"management.azure.com", `^2016-06-01$`, false, []string{"azure/web-connections/2016-06-01/logicAppsManagementClient.json"}},
+	{"dev.azure.com", `^7\.1(-preview(\.[1-4])?)?$`, false, []string{"azure-devops/serviceEndpoint/7.1/serviceEndpoint.json", "azure-devops/distributedTask/7.1/taskAgent.json"}},
+	{"dev.azure.com", `^7\.2-preview(\.[1-4])?$`, false, []string{"azure-devops/serviceEndpoint/7.2/serviceEndpoint.json", "azure-devops/distributedTask/7.2/taskAgent.json"}},
 	{"vssps.dev.azure.com", `^7\.1(-preview(\.1)?)?$`, false, []string{"azure-devops/tokens/7.1/tokens.json"}},
 	{"vssps.dev.azure.com", `^7\.2(-preview(\.1)?)?$`, false, []string{"azure-devops/tokens/7.2/tokens.json"}},
 	{"dev.azure.com", `^7\.1(-preview(\.4)?)?$`, false, []string{"azure-devops/core/7.1/core.json"}},

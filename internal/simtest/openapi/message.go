@@ -100,7 +100,11 @@ func (o *Operation) CheckAnswer(a Answer) []Violation {
 		c.add("required", "body", "there is no body")
 	default:
 		c.media(o.produces, a.Header)
-		c.body(at{r.file, schema}, a.Body)
+		if media, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); media == "text/plain" {
+			c.value(at{r.file, schema}, string(a.Body), "body")
+		} else {
+			c.body(at{r.file, schema}, a.Body)
+		}
 	}
 	return c.found
 }

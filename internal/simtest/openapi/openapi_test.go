@@ -112,6 +112,10 @@ func TestAStatusIsOneOfTheFilesOrAnError(t *testing.T) {
 	if got := rules(get.CheckAnswer(Answer{Status: 203, Header: jsonHeader, Body: []byte(`{"code":"x"}`)})); got != "status status.203" {
 		t.Error(got)
 	}
+	plain := http.Header{"Content-Type": {"text/plain"}}
+	if got := rules(get.CheckAnswer(Answer{Status: 200, Header: plain, Body: []byte("x")})); got != "media header.Content-Type, type body" {
+		t.Error(got)
+	}
 	if got := rules(put.CheckAnswer(Answer{Status: 404})); got != "status status.404" {
 		t.Error(got)
 	}

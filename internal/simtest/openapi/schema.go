@@ -83,7 +83,7 @@ func (c *checker) value(schema at, v any, where string) {
 		if _, ok := v.(bool); !ok {
 			c.add("type", where, "not a boolean")
 		}
-	case "":
+	case "", "file": // a file may be anything
 	default:
 		c.add("unsupported", where, "type "+kind+" is not known here")
 	}
