@@ -16,6 +16,7 @@ import (
 const ControlHelp = `rekey sim, control port (loopback only)
 
 GET    /state      the world as it is now, in the form of "rekey sim world", secret values left out
+GET    /consumers  what uses a credential: whether the value that it holds would be taken now, and why not
 GET    /requests   every request since the start, in the order in which they were handled
 DELETE /requests   empty that list
 GET    /clock      {"now": the world's time}
@@ -50,6 +51,7 @@ func (s *Server) controlHandler() http.Handler {
 		wire.Bytes(w, http.StatusOK, "text/plain; charset=utf-8", []byte(ControlHelp))
 	})
 	mux.HandleFunc("GET /state", s.getState)
+	mux.HandleFunc("GET /consumers", s.getConsumers)
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, append([]wire.Call{}, s.Requests()...))
 	})
@@ -94,6 +96,7 @@ func loopbackURL(s string) bool {
 
 func (s *Server) getState(w http.ResponseWriter, r *http.Request) {
 	s.world.Lock()
+	s.world.SettleJobs()
 	state, err := s.world.Redacted()
 	s.world.Unlock()
 	if err != nil {
