@@ -193,15 +193,19 @@ credential out of it: the next apply would issue a new one.`,
 					return err
 				}
 			}
-			return o.retire(ctx, names)
+			return o.retire(ctx, names, alive)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (o *options) retire(ctx context.Context, names []string) error {
-	doc, err := o.do(ctx, "retire", names, func(c *engine.Credential) { c.Spec.Command = rotation.Retire }, engine.Config{}, true)
+func (o *options) retire(ctx context.Context, names []string, shown []rotation.Issued) error {
+	ids := make([]string, len(shown)) // never nil, which would stand for everything
+	for n, i := range shown {
+		ids[n] = i.ID
+	}
+	doc, err := o.do(ctx, "retire", names, func(c *engine.Credential) { c.Spec.Command, c.Spec.Shown = rotation.Retire, ids }, engine.Config{}, true)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 func (e *Engine) converge(ctx context.Context, p *pass) Result {
 	var d rotation.Decision
 	for range maxSteps {
-		d = rotation.Decide(p.c.Spec, p.observed(), p.now())
+		d = rotation.Decide(p.asked(), p.observed(), p.now())
 		switch d.Kind {
 		case rotation.Look:
 			p.look(ctx, d.Need, true)
@@ -39,6 +39,15 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 		}
 	}
 	return p.result(d, fmt.Errorf("gave up after %d steps without coming to an end; the last one was: %s", maxSteps, d.Why))
+}
+
+// asked is what the manifest asks for and, where a person asked for something in this run, when that was.
+func (p *pass) asked() rotation.Spec {
+	s := p.c.Spec
+	if s.Command != rotation.Converge {
+		s.Asked = p.now().Add(-p.age(p.started))
+	}
+	return s
 }
 
 // plan takes one credential as far as reading goes.

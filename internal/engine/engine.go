@@ -68,6 +68,8 @@ type Engine struct {
 	seqMu sync.Mutex
 	seq   int
 	lists lists
+	// started is the wall clock when a person asked for the run.
+	started time.Time
 }
 
 // New makes an engine for one run.
@@ -85,6 +87,7 @@ func New(cfg Config) *Engine {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{cfg: cfg, lists: lists{byKey: map[string]*list{}}}
+	e.started = e.wall()
 	e.run = string(rotation.NewGeneration(cfg.Now(), e.random()))
 	return e
 }

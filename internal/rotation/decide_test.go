@@ -116,6 +116,9 @@ func TestReplacedWhenDueAndNotBefore(t *testing.T) {
 		{"it is asked for", command(Rotate), "issue asked after current"},
 		{"it is asked for where there is none", all(absent, command(Rotate)), "issue absent, the first"},
 		{"it is compromised", command(Compromised), "issue compromised after current, compromised"},
+		{"it was compromised when that was said", all(command(Compromised), asked(t0.Add(time.Second))), "issue compromised after current, compromised"},
+		{"what another run has issued since is not what is compromised", all(command(Compromised), asked(t0.Add(-time.Minute))), "hold issued-since"},
+		{"another run was told so too", all(command(Compromised), asked(t0.Add(-time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 })), "done current"},
 		{"the manifest asks for another shape", spec(func(s *Spec) { s.Shape = other }), "issue changed after current"},
 		{"somebody changed its shape at the issuer", issued("current", func(i *Issued) { i.Shape = other }), "issue changed after current"},
 		{"an issuer that cannot tell the shape changes nothing", issued("current", func(i *Issued) { i.Shape = "" }), "done current"},
@@ -262,3 +265,6 @@ func TestNotesSayWhatAPersonShouldKnow(t *testing.T) {
 }
 
 func steadyHash() string { g := steady(); return g.Spec.Target.Hash() }
+
+// asked is when a person asked for what the command says.
+func asked(at time.Time) change { return spec(func(s *Spec) { s.Asked = at }) }

@@ -40,7 +40,7 @@ func (d *decider) readRecord() {
 	}
 }
 
-// retire revokes all that Rekey issued for this secret, whatever still uses it.
+// retire revokes all that Rekey issued for this secret and that a person was shown, whatever still uses it.
 func (d *decider) retire() Decision {
 	d.readRecord()
 	if dec, missing := d.needAll(); missing {
@@ -51,13 +51,22 @@ func (d *decider) retire() Decision {
 	if s.current != nil && d.ours(*s.current) {
 		all = append(all, *s.current)
 	}
-	if len(all) > 0 {
+	since := 0
+	for _, i := range all {
+		if d.spec.Shown != nil && !slices.Contains(d.spec.Shown, i.ID) {
+			since++
+			continue
+		}
 		if !d.clocksAgree() {
 			return d.skewed()
 		}
-		return d.revoke(all[0], "retired by a person")
+		return d.revoke(i, "retired by a person")
 	}
 	d.noteStrays(s)
+	if since > 0 {
+		return hold("issued-since", fmt.Sprintf("%d credentials were issued for this secret since you were shown what is to be retired", since),
+			"set enabled: false in the manifest, so that no run issues another, and retire it again")
+	}
 	if len(s.unproved) > 0 {
 		return hold("unproved", fmt.Sprintf("%d credentials are stamped for this secret, and nothing proves that nobody uses them: its newest version was not written by Rekey, or its versions could not be listed completely", len(s.unproved)),
 			"revoke them at the issuer yourself, or name the one whose value it holds under adopt, by its id")

@@ -145,11 +145,20 @@ func TestRetireEndsWhatRekeyIssued(t *testing.T) {
 		{"nothing is left", all(retire, gone("current")), "done retired"},
 		{"what cannot be proved is not called retired", all(retire, untagged, spec(func(s *Spec) { s.Adopt.ID = "mine" })), "hold unproved"},
 		{"a newest version that somebody else wrote", all(retire, untagged), "hold unproved"},
+		{"what a person was shown", all(retire, replaced, shown("old", "current")), "revoke old"},
+		{"what was issued since stays", all(retire, replaced, shown("old"), gone("old")), "hold issued-since"},
+		{"what a person was shown goes first", all(retire, replaced, shown("current")), "revoke current"},
+		{"nothing, where there was nothing to show", all(retire, shown()), "hold issued-since"},
 		{"it needs the list", all(retire, unasked), "look issued"},
 		{"it needs the versions", all(retire, func(g *given) { g.Obs.Versions.Known = false }), "look versions"},
 		{"it needs a direct read", all(retire, bulk), "look direct"},
 		{"it needs clocks that agree", all(retire, func(g *given) { g.Obs.StoreDate = g.Now.Add(time.Hour) }), "hold clocks-disagree"},
 	}.run(t)
+}
+
+// shown is what a person saw before they had it retired.
+func shown(ids ...string) change {
+	return spec(func(s *Spec) { s.Shown = append([]string{}, ids...) })
 }
 
 func TestAPermitIsForOneCredentialAndExpires(t *testing.T) {

@@ -52,7 +52,7 @@ func (g *given) broken(d Decision) string {
 }
 
 func (g *given) brokenDone(d Decision) string {
-	_, ok := g.record()
+	r, ok := g.record()
 	switch d.Code {
 	case "disabled":
 		if g.Spec.Enabled {
@@ -71,7 +71,8 @@ func (g *given) brokenDone(d Decision) string {
 		if s := g.Obs.Secret; !s.Known || s.Value.State != Present || !s.Value.Enabled || !ok {
 			return "there is no current credential"
 		}
-		if g.Spec.Command != Converge {
+		another := r.Compromised && !g.Spec.Asked.IsZero() && r.Generation.Time().After(g.Spec.Asked) // run has done it
+		if g.Spec.Command != Converge && !(g.Spec.Command == Compromised && another) {
 			return "what was asked for was not done"
 		}
 	default:
@@ -165,6 +166,8 @@ func (g *given) brokenRevoke(p Permit) string {
 		return "it revokes although the newest version is not ours"
 	case !g.inRecords(i) && g.age(i) < g.Spec.SweepWindow:
 		return "it revokes what another run may be about to publish"
+	case g.Spec.Command == Retire && g.Spec.Shown != nil && !slices.Contains(g.Spec.Shown, i.ID):
+		return "it retires what nobody was shown"
 	case g.Spec.Command == Retire:
 		return ""
 	case i.ID == r.IssuerID:
@@ -208,6 +211,8 @@ func (g *given) brokenIssue(d Decision, a Issue) string {
 	s := g.Obs.Secret.Value
 	forced := g.Spec.Command == Rotate || g.Spec.Command == Compromised
 	switch {
+	case g.Spec.Command == Compromised && haveRecord && !g.Spec.Asked.IsZero() && r.Generation.Time().After(g.Spec.Asked):
+		return "it takes for compromised what was issued since that was said"
 	case !g.Spec.Enabled || g.Spec.Command == Retire:
 		return "it issues what nobody wants"
 	case !g.allKnown() || !g.clocksAgree():

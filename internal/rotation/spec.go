@@ -29,6 +29,11 @@ type Spec struct {
 
 	// Command is what a person asked for in this run.
 	Command Command
+	// Asked is when they asked, by the services' clock; zero for now. What was issued since is not what they meant.
+	Asked time.Time
+	// Shown are the issuer's ids of what a person was shown before they had it retired, nil if it was everything. What
+	// another run has issued since is not retired: nobody agreed to that.
+	Shown []string
 	// Verify wants every current value read and probed, not believed.
 	Verify bool
 	// Census wants the issuer asked although the records say that there is nothing to do: the daily look for what

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -196,4 +197,29 @@ func acts(n *node) []script {
 		}
 	}
 	return out
+}
+
+// commands are what an operator asks of a run: to replace although nothing is due, to replace what has leaked, and to
+// end what they were shown.
+func commands(n *node) []script {
+	alive := map[string]string{}
+	for _, t := range invariant.SceneOf(&n.state, promise, n.at).Tokens {
+		if t.Alive(n.at) {
+			alive[t.ID] = "an operator had it ended"
+		}
+	}
+	blame := func(*world.State, time.Time) map[string]string { return alive }
+	ask := func(name string, c rotation.Command, act func(*world.State, time.Time) map[string]string) script {
+		return script{name: "an operator asks to " + name, persons: true, act: act, plans: []map[int]outcome{nil},
+			set: func(x *engine.Credential) {
+				if x.Spec.Command = c; c == rotation.Retire {
+					x.Spec.Shown = append([]string{}, slices.Sorted(maps.Keys(alive))...)
+				}
+			}}
+	}
+	return []script{
+		ask("rotate", rotation.Rotate, nil),
+		ask("rotate what is compromised", rotation.Compromised, blame),
+		ask("retire", rotation.Retire, blame),
+	}
 }

@@ -39,12 +39,13 @@ func (n *node) path() []string {
 	return out
 }
 
-// canonical is what of a world can decide anything. Ids and values are replaced by the order in which they appear, times
-// by how far away they are, in the steps that matter. Of what is the same in this sense only whether there are none, one
-// or several counts. What is over (dead tokens, versions that nobody may use and that promise nothing) is left out.
+// canonical is what of a world can decide anything, of a run or of a checker. Ids and values are replaced by the order in
+// which they appear, times by how far away they are, in the steps that matter. Of what is the same in this sense only
+// whether there are none, one or several counts. What is over is left out: dead tokens that nothing names, and of
+// versions that nobody reads any more all but what they promise and what their token still is.
 func canonical(n *node) string {
 	s := invariant.SceneOf(&n.state, promise, n.at)
-	c := namer{now: n.at, names: map[string]string{}}
+	c := namer{now: n.at, names: map[string]string{}, excused: n.excused}
 	var lines []string
 	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 
@@ -53,36 +54,33 @@ func canonical(n *node) string {
 	for i := len(s.Versions) - 1; i >= 0; i-- {
 		v, last := s.Versions[i], i == len(s.Versions)-1
 		t, isToken := s.Token(v.Holds)
-		overlapEnd, cacheEnd := s.SupersededAt(i).Add(promise.Overlap), s.SupersededAt(i).Add(promise.Cache)
-		if s.SupersededAt(i).IsZero() {
-			overlapEnd, cacheEnd = v.Created.Add(promise.Overlap), time.Time{}
-		}
-		promises := v.Record != nil && v.Record.RevokeAfter.After(n.at)
-		if !last && !(isToken && t.Alive(n.at)) && !promises && !cacheEnd.After(n.at) {
-			continue
-		}
-		text := fmt.Sprintf("holds %s enabled %t overlap %s cache %s", c.token(t, isToken, v.Holds), v.Enabled, c.time(overlapEnd), c.time(cacheEnd))
-		if r := v.Record; r == nil {
-			text += " unrecorded"
-		} else {
-			pred, _ := s.Token(r.Predecessor)
-			text += fmt.Sprintf(" record id=%t gen=%t pred=%s due=%s expires=%s revoke=%s compromised=%t", r.IssuerID == v.Holds, r.Generation == t.Generation,
-				c.token(pred, pred.ID != "", r.Predecessor), c.time(promise.DueAt(r.Generation.Time(), r.Expires)), c.time(r.Expires), c.time(r.RevokeAfter), r.Compromised)
-		}
 		if last {
-			line("newest %s", text)
+			line("newest %s", c.newest(s, v))
 			if x := secret(&n.state); x != nil {
 				line("tags %d", len(x.Versions[i].Tags))
 			}
-		} else {
-			older = append(older, "older "+text)
+			continue
+		}
+		superseded := s.SupersededAt(i)
+		promises := ""
+		if r := v.Record; r != nil && r.RevokeAfter.After(n.at) {
+			promises = " revoke " + c.time(r.RevokeAfter)
+		}
+		switch alive := isToken && t.Alive(n.at); {
+		case alive && v.Record != nil:
+			older = append(older, fmt.Sprintf("older holds %s enabled %t overlap %s cache %s id %t gen %t%s", c.token(t, true, v.Holds), v.Enabled,
+				c.time(superseded.Add(promise.Overlap)), c.time(superseded.Add(promise.Cache)), v.Record.IssuerID == v.Holds, v.Record.Generation == t.Generation, promises))
+		case alive:
+			older = append(older, fmt.Sprintf("older holds %s unrecorded", c.token(t, true, v.Holds)))
+		case promises != "":
+			older = append(older, "older"+promises)
 		}
 	}
 	lines = append(lines, several(older)...)
 	var loose []string
 	for _, t := range s.Tokens {
 		if t.Alive(n.at) && !c.named(t.ID) {
-			loose = append(loose, fmt.Sprintf("loose stamped %t window %s ends %s", t.Generation != "", c.time(t.Born().Add(promise.Window)), c.time(t.To)))
+			loose = append(loose, fmt.Sprintf("loose stamped %t window %s", t.Generation != "", c.time(t.Born().Add(promise.Window))))
 		}
 	}
 	lines = append(lines, several(loose)...)
@@ -92,7 +90,7 @@ func canonical(n *node) string {
 	}
 	lines = append(lines, several(waiting)...)
 	if n.persons > 0 {
-		line("persons %d excused %d", n.persons, len(n.excused))
+		line("persons %d blamed %t", n.persons, n.excused[promise.Target.String()] != "")
 	}
 	if v := s.Newest(); v != nil {
 		if t, ok := s.Token(v.Holds); ok {
@@ -100,6 +98,22 @@ func canonical(n *node) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// newest is the newest version with all that its record says.
+func (c *namer) newest(s *invariant.Scene, v invariant.Version) string {
+	t, isToken := s.Token(v.Holds)
+	text := fmt.Sprintf("holds %s enabled %t", c.token(t, isToken, v.Holds), v.Enabled)
+	if c.excused[v.ID] != "" {
+		text += " excused"
+	}
+	r := v.Record
+	if r == nil {
+		return text + " unrecorded"
+	}
+	pred, known := s.Token(r.Predecessor)
+	return text + fmt.Sprintf(" overlap %s record id=%t gen=%t pred=%s due=%s expires=%s revoke=%s compromised=%t", c.time(v.Created.Add(promise.Overlap)), r.IssuerID == v.Holds,
+		r.Generation == t.Generation, c.token(pred, known, r.Predecessor), c.time(promise.DueAt(r.Generation.Time(), r.Expires)), c.time(r.Expires), c.time(r.RevokeAfter), r.Compromised)
 }
 
 // several sorts what has no order and reduces what is there more than twice to twice.
@@ -116,8 +130,9 @@ func several(lines []string) []string {
 
 // namer gives tokens names by the order in which they appear.
 type namer struct {
-	now   time.Time
-	names map[string]string
+	now     time.Time
+	names   map[string]string
+	excused map[string]string
 }
 
 func (c *namer) named(id string) bool { return c.names[id] != "" }
@@ -132,14 +147,17 @@ func (c *namer) token(t invariant.Token, known bool, id string) string {
 	if c.names[id] == "" {
 		c.names[id] = fmt.Sprintf("#%d", len(c.names)+1)
 	}
-	state := "alive"
-	switch {
-	case !t.Revoked.IsZero():
-		state = "revoked"
-	case !t.Alive(c.now):
-		state = "expired"
+	blamed := ""
+	if c.excused[id] != "" {
+		blamed = ", excused"
 	}
-	return fmt.Sprintf("%s(%s, stamped %t, ends %s)", c.names[id], state, t.Generation != "", c.time(t.To))
+	switch {
+	case !t.Revoked.IsZero() && !t.Revoked.After(c.now):
+		return c.names[id] + "(revoked" + blamed + ")"
+	case !t.Alive(c.now):
+		return c.names[id] + "(expired" + blamed + ")"
+	}
+	return fmt.Sprintf("%s(stamped %t, ends %s%s)", c.names[id], t.Generation != "", c.time(t.To), blamed)
 }
 
 // subject names what a request that is yet to be handled is about.

@@ -143,7 +143,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 	if s.persons {
 		out.next.persons++
 	}
-	calm := s.act == nil && len(s.plans) == 1 && len(s.plans[0]) == 0 && len(s.during) == 0
+	calm := s.act == nil && len(s.plans) == 1 && len(s.plans[0]) == 0 && len(s.during) == 0 && s.set == nil
 	if len(s.plans) > 0 {
 		results := r.runs()
 		for i, p := range r.procs {

@@ -118,9 +118,10 @@ func (x *search) explore(t *testing.T) {
 		}
 		ends := x.all(t, jobs)
 		if x.pairs {
-			jobs, ends = untouched(jobs, ends)
+			jobs, ends := untouched(jobs, ends)
 			x.second(t, jobs, ends)
 		}
+		x.commanded(t, some)
 		x.settle(t)
 		if x.keep != nil && !t.Failed() {
 			x.keep.expanded(x, some)
@@ -142,7 +143,7 @@ func (x *search) disturbed(n *node, e ending) (out []job) {
 	}
 	for i, p := range e.points[0] {
 		for _, o := range outcomes(p) {
-			if n.persons > 0 && !x.everything && !changes(p, o) {
+			if n.persons > 0 && !x.everything && !changes(p, o) || o == muchLater && !x.mayBeLate(n) {
 				continue
 			}
 			if x.skip == nil || !x.skip(p, o) {
@@ -151,6 +152,40 @@ func (x *search) disturbed(n *node, e ending) (out []job) {
 		}
 	}
 	return out
+}
+
+// mayBeLate says whether a request may be late by more than a run in a world: one at a time, and where everything is
+// asked for after a person's act too.
+func (x *search) mayBeLate(n *node) bool {
+	return len(n.pending) == 0 && (n.persons == 0 || x.everything)
+}
+
+// commanded has an operator ask something of a run, and what leaves something behind happen to that run at every point.
+func (x *search) commanded(t *testing.T, nodes []*node) {
+	var jobs []job
+	for _, n := range nodes {
+		if n.persons < x.persons {
+			for _, s := range commands(n) {
+				jobs = append(jobs, job{n, s})
+			}
+		}
+	}
+	var more []job
+	for i, e := range x.all(t, jobs) {
+		if len(e.points) == 0 {
+			continue
+		}
+		for k, p := range e.points[0] {
+			for _, o := range outcomes(p) {
+				if changes(p, o) && (o != muchLater || x.everything && x.mayBeLate(jobs[i].n)) && (x.skip == nil || !x.skip(p, o)) {
+					s := jobs[i].s
+					s.plans = []map[int]outcome{{k: o}}
+					more = append(more, job{jobs[i].n, s})
+				}
+			}
+		}
+	}
+	x.all(t, more)
 }
 
 // untouched are the jobs on worlds in which no person has acted.
@@ -176,6 +211,9 @@ func (x *search) second(t *testing.T, jobs []job, ends []ending) {
 		}
 		for k := one.N + 1; k < len(e.points[0]); k++ {
 			for _, o := range survived(e.points[0][k]) {
+				if o == muchLater && (one.What == muchLater || !x.mayBeLate(jobs[i].n)) {
+					continue
+				}
 				more = append(more, job{jobs[i].n, script{plans: []map[int]outcome{{one.N: one.What, k: o}}}})
 			}
 		}
