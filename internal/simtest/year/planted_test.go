@@ -1,0 +1,90 @@
+package year
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+// TestWhatIsPlantedIsFound breaks each promise in the world after the last run, and expects the checker
+// that is meant to find it.
+func TestWhatIsPlantedIsFound(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		want  string // invariant
+		about string // in what it says
+		plant func(*year)
+	}{
+		"nothing": {"", "", func(*year) {}},
+		"a token that a consumer holds is revoked": {"gap", "holds a token that ended", func(y *year) {
+			l := y.book.lives[0]
+			y.locked(func(w *world.World) { l.holder().Revoked = w.Now().Add(-time.Second) })
+			y.judge(l, *l.promise())
+		}},
+		"an orphan that no run sees": {"stray", "nobody's", func(y *year) {
+			p := y.book.lives[0].promise()
+			y.locked(func(w *world.World) {
+				at := w.Now().Add(-3 * time.Hour)
+				s := rotation.Stamp{Credential: p.Credential, Hash: p.Target.Hash(), Generation: rotation.NewGeneration(at, [5]byte{9})}
+				o := organization(&w.State, p.Organization)
+				o.PATs = append(o.PATs, &world.PAT{AuthorizationID: w.NewID(), OwnerID: p.Owner, Name: s.String(), Scope: "vso.code", ValidFrom: at, ValidTo: at.Add(day), Token: w.MintPAT()})
+			})
+		}},
+		"a person's token is renamed": {"foreign", "somebody else's and was changed", func(y *year) {
+			y.locked(func(*world.World) { y.others.State.Organizations[0].PATs[0].Name = "renamed" })
+		}},
+		"a token in a log": {"leak", "log: line", func(y *year) {
+			y.keep("log", "level=DEBUG msg=call authorization=Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+y.book.lives[0].holder().Token)))
+		}},
+		"a password in a result, escaped": {"leak", "result: line", func(y *year) {
+			y.keep("result", `{"why":"`+url.QueryEscape(`a/password`+world.Canary)+`"}`)
+		}},
+		"a secret without a canary in a ledger": {"leak", "ledger: line", func(y *year) {
+			y.locked(func(w *world.World) { w.Remember("somebody's own value") })
+			y.keep("ledger", hex.EncodeToString([]byte("somebody's own value")))
+		}},
+		"a run that leaves alone what does not work": {"mended", "does not work since", func(y *year) {
+			l := y.book.lives[0]
+			y.locked(func(w *world.World) {
+				l.holder().Revoked, l.calmSince[replicaA] = w.Now().Add(-5*day), w.Now().Add(-6*day)
+				y.mended(&process{lane: replicaA}, l, "done", w.Now())
+			})
+		}},
+		"a Hold whose advice does not help": {"hold", "although people do", func(y *year) {
+			y.locked(func(w *world.World) {
+				y.book.lives[0].held = w.Now().Add(-13 * day)
+				y.stuck(y.book.lives[0], w.Now())
+			})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			y := live(t, plan{size: size{seed: 11, credentials: 6, days: 12, every: 24 * time.Hour}, plant: c.plant})
+			for _, b := range y.broken {
+				if b.Invariant == c.want && strings.Contains(b.What, c.about) {
+					return
+				}
+				t.Errorf("it finds %v", b.Violation)
+			}
+			if c.want != "" {
+				t.Errorf("%s is not found", c.want)
+			}
+		})
+	}
+}
+
+// locked calls f with the world and the year locked.
+func (y *year) locked(f func(*world.World)) {
+	w := y.srv.World()
+	w.Lock()
+	defer w.Unlock()
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	f(w)
+}

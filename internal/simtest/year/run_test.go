@@ -1,0 +1,188 @@
+package year
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	prove       = flag.Bool("prove", false, "a year of 10,000 credentials, which takes about an hour")
+	proveJSON   = flag.String("prove.json", "", "a file that the figures of the proof are added to, as a line of JSON")
+	seed        = flag.Uint64("year.seed", 0, "the seed; 0 for the usual ones")
+	credentials = flag.Int("year.credentials", 0, "how many credentials; 0 for the usual number")
+	days        = flag.Int("year.days", 0, "how many days; 0 for the usual number")
+	every       = flag.Duration("year.every", 0, "how often a replica runs; 0 for the usual interval")
+)
+
+// asked is a size with what the flags say of it.
+func asked(s size) size {
+	if *seed != 0 {
+		s.seed = *seed
+	}
+	if *credentials != 0 {
+		s.credentials = *credentials
+	}
+	if *days != 0 {
+		s.days = *days
+	}
+	if *every != 0 {
+		s.every = *every
+	}
+	return s
+}
+
+// usual are the fleets of `go test`: one through a whole year with a run a day, and one through a quarter with three.
+var usual = []size{
+	{seed: 1, credentials: 110, days: 365, every: 24 * time.Hour},
+	{seed: 2, credentials: 110, days: 90, every: 8 * time.Hour},
+}
+
+func TestAYear(t *testing.T) {
+	t.Parallel()
+	if *prove {
+		t.Skip("TestProof lives it")
+	}
+	sizes := usual
+	if s := asked(size{}); s != (size{}) {
+		sizes = []size{asked(usual[0])}
+	}
+	for _, s := range sizes {
+		t.Run(fmt.Sprintf("%d credentials for %d days", s.credentials, s.days), func(t *testing.T) {
+			t.Parallel()
+			if raceDetector || testing.Short() {
+				s.days = min(s.days, 60)
+			}
+			live(t, plan{size: s}).verdict(t)
+		})
+	}
+}
+
+// TestSeeds lives the years that found something once. Each line of testdata/seeds.txt is a seed, a number of
+// credentials, a number of days, an interval, and what it found.
+func TestSeeds(t *testing.T) {
+	t.Parallel()
+	if testing.Short() || raceDetector || *prove {
+		t.Skip("too long")
+	}
+	f, err := os.Open("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := lines.Text()
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		var s size
+		var interval string
+		if _, err := fmt.Sscan(line, &s.seed, &s.credentials, &s.days, &interval); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if s.every, err = time.ParseDuration(interval); err != nil {
+			t.Fatal(err)
+		}
+		if words := strings.Fields(line); len(words) < 8 {
+			t.Errorf("%q does not say what it found", line)
+		}
+		t.Run(fmt.Sprint(s.seed), func(t *testing.T) {
+			t.Parallel()
+			live(t, plan{size: s}).verdict(t)
+		})
+	}
+}
+
+// shards is how many worlds the 10,000 live in: as many as there are cores live at once, and each world stays small
+// enough for what the simulator goes through one by one.
+const shards = 10
+
+// figures are the proof's line of JSON.
+type figures struct {
+	What        string  `json:"what"`
+	Seed        uint64  `json:"seed"`
+	Credentials int     `json:"credentials"`
+	Days        int     `json:"days"`
+	Every       string  `json:"every"`
+	Worlds      int     `json:"worlds"`
+	Runs        int     `json:"runs"`
+	Died        int     `json:"died"`
+	Rotations   int     `json:"rotations"`
+	Calls       int     `json:"calls"`
+	Faults      int     `json:"faults"`
+	Acts        int     `json:"acts"`
+	Holds       int     `json:"holds"`
+	Gaps        int     `json:"gaps"`
+	Orphans     int     `json:"orphans"`
+	NotPromised int     `json:"notPromised"`
+	Violations  int     `json:"violations"`
+	HeapMiB     uint64  `json:"heapMiB"`
+	Seconds     float64 `json:"seconds"`
+	Speed       float64 `json:"simulatedSecondsPerSecond"`
+}
+
+// TestProof is the year of 10,000 credentials.
+func TestProof(t *testing.T) {
+	if !*prove {
+		t.Skip("an hour: only with -prove")
+	}
+	whole := asked(size{seed: 1, credentials: 10_000, days: 365, every: 12 * time.Hour})
+	worlds := min(shards, max(1, whole.credentials/500))
+	f := figures{What: "year", Seed: whole.seed, Credentials: whole.credentials, Days: whole.days, Every: whole.every.String(), Worlds: worlds}
+	var mu sync.Mutex
+	start := time.Now()
+	t.Run("worlds", func(t *testing.T) {
+		for i := range worlds {
+			s := whole
+			s.credentials, s.seed = whole.credentials/worlds, whole.seed+uint64(i)
+			t.Run(fmt.Sprint(s.seed), func(t *testing.T) {
+				t.Parallel()
+				y := live(t, plan{size: s, progress: func(line string) { fmt.Fprintf(os.Stderr, "year: world %d: %s\n", s.seed, line) }})
+				y.verdict(t)
+				mu.Lock()
+				defer mu.Unlock()
+				f.add(y)
+			})
+		}
+	})
+	f.Seconds = time.Since(start).Seconds()
+	f.Speed = (time.Duration(f.Days) * day).Seconds() * float64(worlds) / f.Seconds
+	line, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(os.Stderr, "year: %s\n", line)
+	if *proveJSON == "" {
+		return
+	}
+	out, err := os.OpenFile(*proveJSON, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := out.Write(append(line, '\n')); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *figures) add(y *year) {
+	s := y.stats
+	f.Runs += s.runs
+	f.Died += s.killed
+	f.Rotations += s.rotations
+	f.Calls += s.calls
+	f.Faults += sum(s.faults)
+	f.Acts += sum(s.acts)
+	f.Holds += sum(s.holds)
+	f.Gaps += s.gaps
+	f.Orphans += s.orphans
+	f.NotPromised += s.holes + s.crossed
+	f.Violations += len(y.broken)
+	f.HeapMiB = max(f.HeapMiB, s.heap>>20)
+}
