@@ -107,11 +107,23 @@ func (p *pass) extend(ctx context.Context, d rotation.Decision, a rotation.Exten
 	var moved rotation.Issued
 	e := ledger.Entry{Effect: "extend", Target: p.c.Spec.Target.String(), IssuerID: a.IssuerID, Reason: d.Why, Expires: a.Until}
 	err := p.effect(e, func(e *ledger.Entry) error {
+		// Here and not earlier, because a process can be suspended anywhere, the ledger's write included: the date was
+		// computed before, and would turn back what another run has moved since.
+		if p.outdated(a) {
+			return driver.Errorf(driver.Unavailable, "extend "+a.IssuerID, "", "what was observed is %s old; this process was suspended, and another run may have acted meanwhile", p.age(p.since).Round(time.Second))
+		}
+		bounded, cancel := context.WithTimeout(ctx, maxIssueAge-p.age(p.since))
+		defer cancel()
 		var err error
-		moved, err = p.c.Issuer.Extend(ctx, a.IssuerID, a.Until)
+		moved, err = p.c.Issuer.Extend(bounded, a.IssuerID, a.Until)
 		e.Expires = moved.To
 		return err
 	})
+	if err != nil && p.outdated(a) {
+		p.obs.Attempt = nil
+		p.again()
+		return nil
+	}
 	switch driver.KindOf(err) {
 	case 0:
 		if err != nil {

@@ -124,7 +124,7 @@ func (c Checker) Check(h *History) []Violation {
 }
 
 // Always are the checkers that hold after every effect.
-var Always = []Checker{Gap, Foreign, Revoke, Once, Intent}
+var Always = []Checker{Gap, Foreign, Revoke, Once, Intent, Record}
 
 // AtEnd are the checkers that hold when runs have ended.
 var AtEnd = []Checker{Pairs, Leak}

@@ -216,6 +216,15 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"a write that changes nothing", Intent, begin().did("UpdateSecret"), ""},
 		{"intended and done", Intent, begin().wrote("issue", ledger.Intended).did("CreatePat new").wrote("issue", ledger.Done), ""},
 
+		{"a record that promises more than the issuer gave", Record, begin().with(func(s *story) { s.token("new").ValidTo = t0.Add(20 * day) }), "ends at 2026-12-01"},
+		{"a record that promises more since a person shortened its life", Record, begin().with(func(s *story) {
+			s.token("new").ValidTo = t0.Add(20 * day)
+			s.Excused = map[string]string{"new": "shortened its life"}
+		}), ""},
+		{"a record that promises less than the issuer gave", Record, begin().with(func(s *story) { s.token("new").ValidTo = t0.Add(40 * day) }), ""},
+		{"a record that was rounded", Record, begin().with(func(s *story) { s.token("new").ValidTo = t0.Add(30*day - time.Second) }), ""},
+		{"an older record", Record, begin().with(func(s *story) { s.token("old").ValidTo = t0.Add(time.Hour) }), ""},
+
 		{"an intent without an end", Pairs, begin().wrote("issue", ledger.Intended).ended(), "has no end"},
 		{"an intent without an end before the next", Pairs, begin().wrote("issue", ledger.Intended).wrote("publish", ledger.Intended).wrote("publish", ledger.Done).ended(), "has no end"},
 		{"an end without an intent", Pairs, begin().wrote("issue", ledger.Done).ended(), "was not intended"},
