@@ -122,9 +122,10 @@ func TestEachIdentityOfAManifestSignsIn(t *testing.T) {
 		}},
 		{"managedIdentity, user-assigned, by client id", func(t *testing.T, m *machine) (manifest.Identity, string) {
 			w := m.s.World()
-			w.ManagedIdentities = append(w.ManagedIdentities, &world.ManagedIdentity{ID: w.NewID(), ClientID: w.NewID(), TenantID: world.TenantID, Name: "assigned",
-				ResourceID: "/subscriptions/" + world.SubscriptionID + "/resourceGroups/rg-rekey/providers/Microsoft.ManagedIdentity/userAssignedIdentities/assigned"})
-			return manifest.Identity{ManagedIdentity: &manifest.ManagedIdentity{ClientID: w.ManagedIdentities[1].ClientID}}, w.ManagedIdentities[1].ID
+			assigned := &world.ManagedIdentity{ID: w.NewID(), ClientID: w.NewID(), TenantID: world.TenantID, Name: "assigned",
+				ResourceID: "/subscriptions/" + world.SubscriptionID + "/resourceGroups/rg-rekey/providers/Microsoft.ManagedIdentity/userAssignedIdentities/assigned"}
+			w.ManagedIdentities = append(w.ManagedIdentities, assigned)
+			return manifest.Identity{ManagedIdentity: &manifest.ManagedIdentity{ClientID: assigned.ClientID}}, assigned.ID
 		}},
 		{"workloadIdentity", func(t *testing.T, m *machine) (manifest.Identity, string) {
 			file := filepath.Join(t.TempDir(), "token")
