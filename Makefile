@@ -2,6 +2,7 @@
 # make demo   builds it and shows the life of a token against the simulated Azure
 # make test   installs what is missing and runs everything that must hold before a change is taken
 # make fuzz   fuzzes every decoder of what comes from outside, each for FUZZTIME
+# make prove  explores every world, breaks the product in every known way, and lives a year: hours (docs/safety.md)
 # make bench  counts calls, CPU and memory against the budgets, and fails when one is over
 
 GO     ?= go
@@ -20,7 +21,7 @@ CHECK = CGO_ENABLED=0 GOFLAGS='$(GOFLAGS) -trimpath'
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench fuzz fmt vet staticcheck cross race rules clean FORCE
+.PHONY: build demo test prove bench fuzz fmt vet staticcheck cross race rules clean FORCE
 
 build: bin/rekey
 
@@ -59,6 +60,12 @@ race:
 # The repository's own rules alone: seconds instead of minutes.
 rules:
 	$(GO) test -count=1 .
+
+# What was done is kept in .prove until a source changes. ONLY is part of an exploration's name; PARTS are explore, mutant
+# and year, or print.
+PARTS ?= explore,mutant,year
+prove:
+	$(GO) run ./internal/simtest/prove -only '$(ONLY)' -parts '$(PARTS)'
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench/...

@@ -41,21 +41,11 @@ func (e *Exploration) Title() string { return e.Kind + " " + e.Name }
 // Mutant is one broken product, and who noticed.
 type Mutant struct {
 	Name     string   `json:"name"`
-	MeantFor []string `json:"meantFor"` // checkers
+	MeantFor string   `json:"meantFor"` // a checker
 	CaughtBy []string `json:"caughtBy"`
-	Runs     int      `json:"runs,omitempty"` // of the product until it was caught
-}
-
-// Caught says whether one of the checkers that are meant to notice did.
-func (m *Mutant) Caught() bool {
-	for _, want := range m.MeantFor {
-		for _, got := range m.CaughtBy {
-			if want == got {
-				return true
-			}
-		}
-	}
-	return false
+	// Caught says that the checker that is meant to notice did.
+	Caught bool `json:"caught"`
+	Runs   int  `json:"runs"` // of the product until then
 }
 
 // Year is a simulated fleet at its end.
@@ -81,7 +71,7 @@ func (r Row) Failed() string {
 		return fmt.Sprintf("%s: %d violations", r.Exploration.Title(), r.Exploration.Violations)
 	case r.Exploration != nil && r.Exploration.Left > 0:
 		return fmt.Sprintf("%s: %d worlds were not gone through", r.Exploration.Title(), r.Exploration.Left)
-	case r.Mutant != nil && !r.Mutant.Caught():
+	case r.Mutant != nil && !r.Mutant.Caught:
 		return "mutant " + r.Mutant.Name + " survived"
 	case r.Year != nil && r.Year.Violations+r.Year.Gaps+r.Year.Orphans > 0:
 		return fmt.Sprintf("year of seed %d: %d gaps, %d orphans, %d violations", r.Year.Seed, r.Year.Gaps, r.Year.Orphans, r.Year.Violations)

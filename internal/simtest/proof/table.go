@@ -63,17 +63,17 @@ func explorations(w io.Writer, rows []Row) {
 }
 
 func mutants(w io.Writer, rows []Row) {
-	t, n, caught := table(w, "mutant", "meant for", "caught by"), 0, 0
+	t, n, caught := table(w, "mutant", "meant for", "caught by", "after runs"), 0, 0
 	for _, r := range rows {
 		if m := r.Mutant; m != nil {
 			n++
-			by := strings.Join(m.CaughtBy, ", ")
-			if m.Caught() {
+			by := cmp.Or(strings.Join(m.CaughtBy, ", "), "nobody")
+			if m.Caught {
 				caught++
 			} else {
-				by = cmp.Or(by, "nobody") + "  SURVIVED"
+				by += "  SURVIVED"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, strings.Join(m.MeantFor, ", "), by)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\n", m.Name, m.MeantFor, by, m.Runs)
 		}
 	}
 	if n > 0 {
