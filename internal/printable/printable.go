@@ -23,9 +23,9 @@ const (
 )
 
 // hidden says whether a character does something other than to be seen: controls (C0, DEL, C1), line and paragraph
-// separators, what changes the direction or has no width, private use, and halves of pairs.
+// separators, what changes the direction or is not seen, private use, and halves of pairs.
 func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp)
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // Text is one line for people: what cannot be shown becomes U+FFFD, a line break or a tab a blank, and what is too long

@@ -21,7 +21,7 @@ func TestTextIsOneLineThatCommandsNothing(t *testing.T) {
 		"line breaks and tabs":     {"a\r\nb\tc\u2028d\u2029e", "a  b c d e"},
 		"a vertical tab":           {"a\vb\fc\u0085d", "a\ufffdb\ufffdc\ufffdd"},
 		"a right-to-left override": {"a\u202egpj.exe\u2066", "a\ufffdgpj.exe\ufffd"},
-		"nothing to see":           {"a\u200b\u200d\ufeff\u00ad\U000e0041b", "a\ufffd\ufffd\ufffd\ufffd\ufffdb"},
+		"nothing to see":           {"a\u200b\u200d\ufeff\u00ad\U000e0041\u3164b", "a\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdb"},
 		"broken UTF-8":             {"a\xffb\xc3", "a\ufffdb\ufffd"},
 		"NUL":                      {"a\x00b", "a\ufffdb"},
 		"percents and formulas":    {"=cmd|' /C calc'!A0 100%s %!d(", "=cmd|' /C calc'!A0 100%s %!d("},
@@ -82,12 +82,12 @@ func TestJSONKeepsTheLayout(t *testing.T) {
 
 // FuzzText: whatever comes in, what goes out is one line of valid UTF-8 that can be seen, and is not a book.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "a", "\x1b[31m", "\u202e", "\xff\xfe", "a\u009bb", strings.Repeat("\u200b", 3000)} {
+	for _, s := range []string{"", "a", "\x1b[31m", "\u202e", "\u05eb", "\u115f\u3164\u2065", "\xff\xfe", "a\u009bb", strings.Repeat("\u200b", 3000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, got := range []string{printable.Text(s), printable.Name(s)} {
-			if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 2001 || strings.ContainsFunc(got, func(r rune) bool { return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) }) {
+			if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 2001 || strings.ContainsFunc(got, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) }) {
 				t.Errorf("%q became %q", s, got)
 			}
 		}

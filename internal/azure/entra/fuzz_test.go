@@ -345,3 +345,26 @@ func TestAnEndlessAnswerOfTheIdentityPlatformIsNotReadToItsEnd(t *testing.T) {
 		s.Within(t)
 	}
 }
+
+// FuzzClientSignIn: the same answers for an application, which another part of MSAL reads.
+func FuzzClientSignIn(f *testing.F) {
+	for i, honest := range []string{honestRegion, honestConfig, honestToken, honestRefusal} {
+		for _, b := range badinput.Broken(honest) {
+			f.Add(b, byte(min(i, 2)), 200+i/3*200)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte, which byte, status int) {
+		if status < 200 || status > 499 || status == 408 || status == 429 {
+			return // asked again
+		}
+		s := &badinput.Service{Status: status, Body: body}
+		env := entra.Environment{Getenv: func(string) string { return "the value" }}
+		badinput.Bounded(t, 4*len(body), func() {
+			bad := []string{"discovery/instance", "openid-configuration", "/token"}[which%3]
+			if err := signIn(t, platform{s, bad}, manifest.Identity{ClientSecret: &manifest.ClientSecret{ClientID: "c", Env: "X"}}, env); err != nil {
+				t.Fatal(err)
+			}
+		})
+		s.Within(t)
+	})
+}
