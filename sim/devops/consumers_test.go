@@ -300,6 +300,13 @@ func TestConnectionsAreMadeSharedAndRemoved(t *testing.T) {
 	if got := e.get(org+"/apps"+conns+"/"+id+consumer, auth).want(200).body; string(got) != "null" {
 		t.Errorf("a project that was left out still has %s", got)
 	}
+	refs := one["serviceEndpointProjectReferences"].([]any)
+	refs[0].(map[string]any)["name"] = "fabrikam"
+	e.put(org+conns+"/"+id, auth, one).want(409)
+	refs[0].(map[string]any)["name"] = "new"
+	one["id"] = world.EndpointTFS
+	e.put(org+conns+"/"+id, auth, one).want(400)
+	one["id"] = id
 	e.do("DELETE", org+conns+"/"+id+consumer, auth, "").want(400)
 	e.do("DELETE", org+conns+"/"+id+consumer+"&projectIds="+platform, e.as(svc), "").want(403)
 	e.do("DELETE", org+conns+"/"+id+consumer+"&projectIds="+platform, auth, "").want(204)
