@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 )
 
@@ -42,16 +43,15 @@ func Search(text string, secrets []string) []Finding {
 	var found []Finding
 	joined := unfold(text)
 	for i, s := range secrets {
+		n := needlesOf(s)
 		var forms []string
-		for _, piece := range pieces(s) {
-			for _, f := range Forms(piece) {
-				if at := strings.Index(text, f.Text); at >= 0 && !slices.Contains(forms, f.Name) {
-					forms = append(forms, f.Name)
-					found = append(found, Finding{i, f.Name, 1 + strings.Count(text[:at], "\n")})
-				}
+		for _, f := range n.forms {
+			if at := strings.Index(text, f.Text); at >= 0 && !slices.Contains(forms, f.Name) {
+				forms = append(forms, f.Name)
+				found = append(found, Finding{i, f.Name, 1 + strings.Count(text[:at], "\n")})
 			}
 		}
-		for _, f := range foldable(s) {
+		for _, f := range n.foldable {
 			if slices.Contains(forms, f.Name) {
 				continue
 			}
@@ -63,10 +63,39 @@ func Search(text string, secrets []string) []Finding {
 	return found
 }
 
-// foldable are the forms that are looked for across the ends of lines too, of a secret's beginning: base64 is folded by
-// whoever wraps it for mail or PEM, and a long line by whoever wraps lines.
-func foldable(s string) []Form {
-	return slices.DeleteFunc(Forms(pieces(s)[0]), func(f Form) bool { return f.Name != "plain" && !strings.HasPrefix(f.Name, "base64") })
+// needles are what one secret is looked for by.
+type needles struct {
+	forms []Form
+	// foldable are the forms that are looked for across the ends of lines too, of a secret's beginning: base64 is folded
+	// by whoever wraps it for mail or PEM, and a long line by whoever wraps lines.
+	foldable []Form
+}
+
+// known are the needles of secrets that were looked for before: an exploration looks for the same ones a million times.
+var known = struct {
+	sync.Mutex
+	of map[string]needles
+}{of: map[string]needles{}}
+
+// maxKnown bounds them; it is more than any world holds.
+const maxKnown = 2000
+
+func needlesOf(s string) needles {
+	known.Lock()
+	defer known.Unlock()
+	n, ok := known.of[s]
+	if ok {
+		return n
+	}
+	for _, piece := range pieces(s) {
+		n.forms = append(n.forms, Forms(piece)...)
+	}
+	n.foldable = slices.DeleteFunc(Forms(pieces(s)[0]), func(f Form) bool { return f.Name != "plain" && !strings.HasPrefix(f.Name, "base64") })
+	if len(known.of) >= maxKnown {
+		clear(known.of)
+	}
+	known.of[s] = n
+	return n
 }
 
 // unfolded is a text without its folds, and where they were.
