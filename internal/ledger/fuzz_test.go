@@ -57,7 +57,9 @@ func FuzzEntry(f *testing.F) {
 			}
 		}
 		line, ok := bytes.CutSuffix(rest, []byte("\n"))
-		if !ok || !utf8.Valid(line) || bytes.ContainsFunc(line, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) }) {
+		if !ok || !utf8.Valid(line) || bytes.ContainsFunc(line, func(r rune) bool {
+			return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp)
+		}) {
 			t.Fatalf("%.200q", rest)
 		}
 		var e ledger.Entry

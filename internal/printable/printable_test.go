@@ -87,7 +87,9 @@ func FuzzText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, got := range []string{printable.Text(s), printable.Name(s)} {
-			if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 2001 || strings.ContainsFunc(got, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) }) {
+			if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 2001 || strings.ContainsFunc(got, func(r rune) bool {
+				return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp)
+			}) {
 				t.Errorf("%q became %q", s, got)
 			}
 		}

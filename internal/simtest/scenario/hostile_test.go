@@ -151,7 +151,9 @@ func (b *bed) fitForATerminal(what, out string, short bool) {
 	if !utf8.ValidString(out) {
 		b.Errorf("%s is not UTF-8", what)
 	}
-	if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) }); i >= 0 {
+	if i := strings.IndexFunc(out, func(r rune) bool {
+		return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp)
+	}); i >= 0 {
 		b.Errorf("%s holds %q: %.200q", what, out[i:i+min(4, len(out)-i)], out[max(0, i-100):])
 	}
 	for line := range strings.Lines(out) {
