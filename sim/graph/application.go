@@ -51,16 +51,15 @@ func (c *call) listHolders(s set, principal bool) (int, any, *fault) {
 		return 0, nil, f
 	}
 	at := c.now.Add(-time.Duration(c.w.Knobs.Graph.ListLag))
+	// Of a large tenant most are filtered out, or are on other pages.
 	var all []entity
+	holders := map[string]holder{}
 	add := func(h holder) {
 		if owned && !h.owned(c.token.ObjectID) {
 			return
 		}
-		e := c.holderBody(h, false)
-		if expand {
-			e["owners"] = c.ownerBodies(h)
-		}
-		all = append(all, e)
+		all = append(all, filterBody(h))
+		holders[h.id()] = h
 	}
 	for _, a := range slices.Concat(c.w.Apps, c.w.DeletedApps) {
 		if !strings.EqualFold(a.TenantID, c.token.Tenant) {
@@ -77,7 +76,14 @@ func (c *call) listHolders(s set, principal bool) (int, any, *fault) {
 			}
 		}
 	}
-	return c.page(s, all)
+	return c.pageOf(s, all, func(e entity) entity {
+		h := holders[e.text("id")]
+		e = c.holderBody(h, false)
+		if expand {
+			e["owners"] = c.ownerBodies(h)
+		}
+		return e
+	})
 }
 
 func (c *call) getApplication() (int, any, *fault) { return c.getHolder(applicationSet) }
@@ -202,7 +208,8 @@ func (c *call) createServicePrincipal() (int, any, *fault) {
 		return 0, nil, f
 	}
 	var id string
-	given, f := c.decode("ServicePrincipal", map[string]any{"appId": &id, "tags": nil, "notes": nil})
+	enabled := true
+	given, f := c.decode("ServicePrincipal", map[string]any{"appId": &id, "accountEnabled": &enabled, "tags": nil, "notes": nil})
 	if f != nil {
 		return 0, nil, f
 	}
@@ -222,7 +229,7 @@ func (c *call) createServicePrincipal() (int, any, *fault) {
 	if f := c.change(a); f != nil {
 		return 0, nil, f
 	}
-	a.ServicePrincipalID = c.w.NewID()
+	a.ServicePrincipalID, a.Disabled = c.w.NewID(), !enabled
 	if c.delegated() || !c.has(appWrite) {
 		a.ServicePrincipalOwners = []string{c.token.ObjectID}
 	}

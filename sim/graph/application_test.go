@@ -109,7 +109,7 @@ func TestAnApplicationsLife(t *testing.T) {
 	if got := x.get(token, path+"/owners").is(200).names("id"); !slices.Equal(got, []string{x.w.ManagedIdentities[0].ID}) {
 		t.Errorf("owners %q: who makes an application owns it", got)
 	}
-	x.post(token, "/servicePrincipals", `{"appId":"`+made.text("appId")+`"}`).is(201)
+	x.post(token, "/servicePrincipals", `{"appId":"`+made.text("appId")+`","accountEnabled":true}`).is(201)
 	x.post(token, "/servicePrincipals", `{"appId":"`+made.text("appId")+`"}`).refused(409, "Request_MultipleObjectsWithSameKeyValue", "already in use")
 	x.patch(token, path, `{"displayName":"renamed","tags":["a"]}`).is(204)
 	if got := x.get(token, path).is(200).text("displayName"); got != "renamed" {

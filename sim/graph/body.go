@@ -16,6 +16,16 @@ func (c *call) holderBody(h holder, withKeys bool) entity {
 	return applicationBody(h, withKeys)
 }
 
+// filterBody has what lists are filtered and sorted by.
+func filterBody(h holder) entity {
+	a := h.app
+	e := entity{"id": h.id(), "appId": a.ClientID, "displayName": a.Name, "signInAudience": a.Audience(), "identifierUris": []string{}}
+	if h.principal {
+		e["servicePrincipalNames"], e["servicePrincipalType"], e["accountEnabled"] = []string{a.ClientID}, h.principalType(), !a.Disabled
+	}
+	return e
+}
+
 // applicationBody is an application with every property that it has in an answer. A key's public half is there only
 // when it is selected of a single object.
 func applicationBody(h holder, withKeys bool) entity {
@@ -41,14 +51,10 @@ func applicationBody(h holder, withKeys bool) entity {
 
 func principalBody(h holder, withKeys bool) entity {
 	a := h.app
-	kind := "Application"
-	if h.managed {
-		kind = "ManagedIdentity"
-	}
 	return entity{
 		"id": a.ServicePrincipalID, "appId": a.ClientID, "displayName": a.Name, "appDisplayName": a.Name, "deletedDateTime": moment(a.Deleted),
 		"accountEnabled": !a.Disabled, "appOwnerOrganizationId": orNull(a.TenantID), "appRoleAssignmentRequired": false,
-		"servicePrincipalType": kind, "servicePrincipalNames": []string{a.ClientID}, "signInAudience": a.Audience(),
+		"servicePrincipalType": h.principalType(), "servicePrincipalNames": []string{a.ClientID}, "signInAudience": a.Audience(),
 		"alternativeNames": []string{}, "replyUrls": list(a.RedirectURIs), "tags": []string{}, "notificationEmailAddresses": []string{},
 		"addIns": []any{}, "appRoles": []any{}, "oauth2PermissionScopes": []any{}, "resourceSpecificApplicationPermissions": []any{},
 		"appDescription": nil, "applicationTemplateId": nil, "description": nil, "disabledByMicrosoftStatus": nil, "homepage": nil,

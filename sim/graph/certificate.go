@@ -152,9 +152,9 @@ func badKey(code, message, detailCode string) *fault {
 	return &fault{status: http.StatusBadRequest, code: code, message: message, details: []detail{{detailCode, message, "keyCredentials"}}}
 }
 
-// decodeKey takes base64 of either alphabet; some clients send the base64 of PEM's text.
+// decodeKey takes base64 of either alphabet, in one line or in PEM's, which is what az sends.
 func decodeKey(s string) ([]byte, error) {
-	s = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	s = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "").Replace(s), "=")
 	return base64.RawStdEncoding.DecodeString(s)
 }
 

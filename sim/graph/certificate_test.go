@@ -205,6 +205,9 @@ func TestAListOfKeysReplacesAll(t *testing.T) {
 	if len(a.Certificates) != 1 || a.Certificates[0].KeyID == old {
 		t.Error("what is left out of the list is still there")
 	}
+	inLines := strings.Replace(fresh, `"key":"MII`, `"key":"M\nI\r\nI`, 1)
+	inLines = strings.Replace(inLines, `"}`, `\n"}`, 1)
+	x.patch(token, byApp(world.AppDeploy), `{"keyCredentials":[`+inLines+`]}`).is(204)
 	x.w.AppManagementPolicies = []*world.AppManagementPolicy{{ID: "p", TenantID: world.TenantID, Default: true, MaxCertificateLife: world.Duration(90 * 24 * time.Hour)}}
 	x.patch(token, byApp(world.AppBilling), `{"keyCredentials":[`+fresh+`]}`).refused(400, "CredentialInvalidLifetimeAsPerAppPolicy", "")
 	if !strings.HasPrefix(a.Certificates[0].Name, "fresh") {

@@ -23,9 +23,9 @@ func (h holder) id() string {
 	return h.app.ID
 }
 
-func (h holder) kind() string {
-	if h.principal {
-		return "ServicePrincipal"
+func (h holder) principalType() string {
+	if h.managed {
+		return "ManagedIdentity"
 	}
 	return "Application"
 }

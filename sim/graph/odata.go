@@ -39,6 +39,12 @@ const (
 
 // page answers a list: filtered, in a stable order, cut to a page, and of each entity what was selected.
 func (c *call) page(s set, all []entity) (int, any, *fault) {
+	return c.pageOf(s, all, func(e entity) entity { return e })
+}
+
+// pageOf is page for a list whose entities have at first what they are filtered and sorted by; whole gives the rest
+// of those on the page.
+func (c *call) pageOf(s set, all []entity, whole func(entity) entity) (int, any, *fault) {
 	keep, f := c.filter(s)
 	if f != nil {
 		return 0, nil, f
@@ -84,7 +90,7 @@ func (c *call) page(s set, all []entity) (int, any, *fault) {
 		value = append(value, e)
 	}
 	for i, e := range value {
-		value[i] = pick(e, fields)
+		value[i] = pick(whole(e), fields)
 	}
 	out["value"] = value
 	return http.StatusOK, out, nil

@@ -63,6 +63,10 @@ func operations() []operation {
 		{"ListAppManagementPolicies", get, "policies/appmanagementpolicies", (*call).listPolicies},
 		{"ListApplicationPolicies", get, "applications/{}/appmanagementpolicies", (*call).listApplicationPolicies},
 
+		{"ListFederatedCredentials", get, "applications/{}/federatedidentitycredentials", (*call).listFederated},
+		{"CreateFederatedCredential", post, "applications/{}/federatedidentitycredentials", (*call).createFederated},
+		{"GetFederatedCredential", get, "applications/{}/federatedidentitycredentials/{}", (*call).getFederated},
+		{"DeleteFederatedCredential", del, "applications/{}/federatedidentitycredentials/{}", (*call).deleteFederated},
 		{"Batch", post, "$batch", (*call).batch},
 	}
 	// What an application and its service principal have in common.
