@@ -18,7 +18,7 @@ import (
 // added to may hold anything: that stays, and the entry stands on a line of its own.
 func FuzzEntry(f *testing.F) {
 	for _, name := range []string{
-		"", "deploy script", "a\nb", "\x1b[31m", "\u202e", "a\u009bb", "\x00", "\u2028", "\xff", `"},{"`, "=cmd|'x'!A0", "../../etc/passwd", "%s%n", "\u2028\u2029\x7f", string(bytes.Repeat([]byte("x"), 1<<20)),
+		"", "deploy script", "a\nb", "\x1b[31m", "\u202e", "a\u009bb", "\x00", "\u2028", "\xff", `"},{"`, "=cmd|'x'!A0", "../../etc/passwd", "%s%n", "\u2028\u2029\x7f", string(bytes.Repeat([]byte("x"), 64<<10)),
 	} {
 		f.Add([]byte(""), name)
 		f.Add([]byte(`{"schema":1,"time":"2026-`), name)

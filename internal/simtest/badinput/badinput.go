@@ -137,7 +137,7 @@ func Broken(honest string) [][]byte {
 			out = append(out, what.ReplaceAllLiteralString(honest, v))
 		}
 	}
-	long := strings.Repeat("x", 64<<10)
+	long := strings.Repeat("x", 16<<10)
 	replace(stringValue, ":0", ":null", ":true", ":{}", ":[]", `:""`, `:"`+long+`"`, `:"\u0000"`, ":\"\x00\"", ":\"\xff\xc3\"", `:"\ud800"`, `:"\u202e\u001b[31m\u009b"`, `:"../../../etc/passwd"`, `:"=cmd|'x'!A0"`, `:"%s%n%!d("`)
 	replace(numberValue, ":-1", ":1e400", ":9223372036854775808", ":"+strings.Repeat("9", 4096), ":1.5", `:"1"`, ":null", ":0x10", ":01")
 	replace(dateValue, `"2026-12-01T00:00:00"`, `"2026-12-01"`, `"0001-01-01T00:00:00"`, `"9999-12-31T23:59:59.9999999Z"`, `"99999-01-01T00:00:00Z"`, `"2026-13-45T25:61:61Z"`, `"/Date(1700000000000)/"`, `"Tue, 01 Dec 2026 00:00:00 GMT"`, "1796083200", `"-0001-01-01T00:00:00Z"`, `"2026-12-01T00:00:00+99:99"`)

@@ -79,7 +79,7 @@ func TestAnHonestTextIsBrokenInEveryWay(t *testing.T) {
 		}
 		for what, part := range map[string]string{
 			"itself": honest, "BOM": "\xef\xbb\xbf{", "a page": "<html>", "depth": strings.Repeat("[", 10_000), "twice the same key": `}],"a":`, "no zone": `"2026-12-01T00:00:00"`,
-			"a huge number": "9223372036854775808", "broken UTF-8": "\xff\xc3", "NUL": "\"\x00\"", "a long string": strings.Repeat("x", 60_000), "another type": `"a":0`,
+			"a huge number": "9223372036854775808", "broken UTF-8": "\xff\xc3", "NUL": "\"\x00\"", "a long string": strings.Repeat("x", 16_000), "another type": `"a":0`,
 		} {
 			has[what] = has[what] || bytes.Contains(b, []byte(part))
 		}
