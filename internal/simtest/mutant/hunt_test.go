@@ -20,31 +20,20 @@ const patience = "120s"
 
 // outcome is what came of a hunt.
 type outcome struct {
-	Mutant string `json:"mutant"`
-	Breaks string `json:"breaks"`
-	// Meant is the checker that is meant to catch it, and By are those that did, in the order in which they came.
-	Meant string   `json:"meant"`
-	By    []string `json:"by"`
-	// Caught says that the one that is meant is among them.
-	Caught bool `json:"caught"`
-	// After is how many runs that took, and What is what it said. Path is how the world was come to.
-	After int      `json:"after"`
-	What  string   `json:"what"`
-	Path  []string `json:"path"`
-}
-
-func (o outcome) String() string {
-	by := "nothing"
-	if len(o.By) > 0 {
-		by = strings.Join(o.By, ", ")
-	}
-	return fmt.Sprintf("%s | %s | %s | %d", o.Mutant, o.Meant, by, o.After)
+	// by are the checkers that noticed, in the order in which they did.
+	by []string
+	// caught says that the one that is meant to is among them and said what it is meant to say: what, after so many runs,
+	// of a world that was come to on this path.
+	caught bool
+	after  int
+	what   string
+	path   []string
 }
 
 // hunt lays a mutant over the source and has it hunted. An error says that the hunt itself went wrong: nothing was built,
 // or something panicked, or the exploration failed without a finding.
 func (m mutant) hunt(ctx context.Context, dir string) (outcome, error) {
-	o := outcome{Mutant: m.name, Breaks: m.breaks, Meant: m.meant}
+	var o outcome
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return o, err
@@ -73,8 +62,8 @@ func (m mutant) hunt(ctx context.Context, dir string) (outcome, error) {
 		return o, fmt.Errorf("it panicked:\n%s", text)
 	case err == nil && !strings.HasPrefix(text, "ok "):
 		return o, fmt.Errorf("nothing was run:\n%s", text)
-	case (err == nil) != (len(o.By) == 0):
-		return o, fmt.Errorf("it reported %q, and the test says:\n%s", o.By, text)
+	case (err == nil) != (len(o.by) == 0):
+		return o, fmt.Errorf("it reported %q, and the test says:\n%s", o.by, text)
 	}
 	return o, nil
 }
@@ -137,11 +126,11 @@ func (o *outcome) read(report string) error {
 		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
 			return err
 		}
-		if !slices.Contains(o.By, f.Checker) {
-			o.By = append(o.By, f.Checker)
+		if !slices.Contains(o.by, f.Checker) {
+			o.by = append(o.by, f.Checker)
 		}
-		if f.Wanted && !o.Caught {
-			o.Caught, o.After, o.What, o.Path = true, f.After, f.What, f.Path
+		if f.Wanted && !o.caught {
+			o.caught, o.after, o.what, o.path = true, f.After, f.What, f.Path
 		}
 	}
 	return nil
@@ -150,10 +139,10 @@ func (o *outcome) read(report string) error {
 // verdict says why a mutant does not count as caught; "" if it does.
 func (m mutant) verdict(o outcome) string {
 	switch {
-	case len(o.By) == 0:
+	case len(o.by) == 0:
 		return fmt.Sprintf("it survived: %s\n%s is meant to catch it", m.breaks, m.meant)
-	case !o.Caught:
-		return fmt.Sprintf("%s is meant to catch it (%q), and only %s did: %s", m.meant, m.says, strings.Join(o.By, ", "), m.breaks)
+	case !o.caught:
+		return fmt.Sprintf("%s is meant to catch it (%q), and only %s did: %s", m.meant, m.says, strings.Join(o.by, ", "), m.breaks)
 	}
 	return ""
 }
