@@ -242,6 +242,9 @@ func (y *year) noted(p *process, c *invariant.Call, about subject, o outcome) {
 	if c.Operation == "SetSecret" && c.Applied() && about.life != nil {
 		y.stats.rotations++
 	}
+	if c.Operation == "SetSecret" && about.life == nil && time.Now().After(y.calmFrom) {
+		y.stats.seals++
+	}
 	y.event(about.life, "%d %s %s%s %d %s%s", p.id, c.Operation, c.Target, c.Name, c.Status, c.Token, mark(o))
 }
 

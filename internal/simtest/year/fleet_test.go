@@ -110,7 +110,7 @@ func newFleet(seed uint64, credentials int, every time.Duration) *fleet {
 		f.orgs = append(f.orgs, fmt.Sprintf("adatum-%d", i))
 	}
 	for i := range max(3, credentials/50) {
-		f.accounts = append(f.accounts, account{name: fmt.Sprintf("svc-%03d", i), id: uuid(1, i), org: i % len(f.orgs), sealed: i%3 == 1})
+		f.accounts = append(f.accounts, account{name: fmt.Sprintf("svc-%03d", i), id: uuid(1, i), org: i % len(f.orgs), sealed: i%3 > 0})
 	}
 	for i := range max(3, credentials/40) {
 		f.vaults = append(f.vaults, fmt.Sprintf("kv-year-%03d", i))

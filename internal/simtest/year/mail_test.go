@@ -186,7 +186,7 @@ func (c *crew) login(account int) {
 	y.mu.Unlock()
 	approve(a.upn())
 	defer approve("")
-	product, err := p.app(nil)
+	product, err := p.app(p.log())
 	if err != nil {
 		panic(err)
 	}
@@ -204,5 +204,6 @@ func (c *crew) login(account int) {
 	p.kill()
 	y.mu.Lock()
 	y.keep("login", said)
+	y.keep("log of a login", p.logged.String())
 	y.mu.Unlock()
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -177,5 +176,3 @@ func (y *year) blameless(l *life, why string) {
 		l.history.Excused[t.AuthorizationID] = why
 	}
 }
-
-var _ = invariant.Disabled

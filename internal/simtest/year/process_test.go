@@ -45,7 +45,6 @@ type process struct {
 	read    map[*life]time.Time // when it last read the secret
 	late    int                 // requests that are yet to be handled
 	ended   bool
-	points  int
 	kept    bytes.Buffer // the ledger
 	logged  bytes.Buffer
 }
@@ -179,7 +178,7 @@ func (p *process) sleep() {
 // run runs the product once over all credentials, or over one that a person names, to its end or its death.
 func (p *process) run(command rotation.Command, names ...string) []engine.Result {
 	defer p.kill()
-	log := slog.New(slog.NewTextHandler(&p.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := p.log()
 	a, err := p.app(log)
 	if err != nil {
 		panic(err)
@@ -199,6 +198,11 @@ func (p *process) run(command rotation.Command, names ...string) []engine.Result
 	}
 	p.end(results, doc)
 	return results
+}
+
+// log is at the most verbose level, to be searched for secrets.
+func (p *process) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&p.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (p *process) app(log *slog.Logger) (*app.App, error) {

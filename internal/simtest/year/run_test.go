@@ -40,7 +40,7 @@ func asked(s size) size {
 
 // usual are the fleets of `go test`: one through a whole year with a run a day, and one through a quarter with three.
 var usual = []size{
-	{seed: 1, credentials: 110, days: 365, every: 24 * time.Hour},
+	{seed: 1, credentials: 90, days: 365, every: 24 * time.Hour},
 	{seed: 2, credentials: 110, days: 90, every: 8 * time.Hour},
 }
 
@@ -57,10 +57,41 @@ func TestAYear(t *testing.T) {
 		t.Run(fmt.Sprintf("%d credentials for %d days", s.credentials, s.days), func(t *testing.T) {
 			t.Parallel()
 			if raceDetector || testing.Short() {
-				s.days = min(s.days, 60)
+				s.days = min(s.days, 45)
 			}
-			live(t, plan{size: s}).verdict(t)
+			y := live(t, plan{size: s})
+			y.verdict(t)
+			if s == usual[0] {
+				y.eventful(t)
+			}
 		})
+	}
+}
+
+// eventful fails the test unless everything that can happen has happened.
+func (y *year) eventful(t *testing.T) {
+	t.Helper()
+	for _, table := range [][]odds{oddsOfWrites, oddsOfReads, oddsOfPages} {
+		for _, o := range table {
+			if y.stats.faults[string(o.what)] == 0 {
+				t.Errorf("no call met the fault %q", o.what)
+			}
+		}
+	}
+	for _, o := range oddsOfDisk {
+		if y.stats.faults["ledger "+string(o.what)] == 0 {
+			t.Errorf("the ledger never met the fault %q", o.what)
+		}
+	}
+	for _, d := range deeds {
+		if y.stats.acts[d.name] == 0 {
+			t.Errorf("nobody %s", d.name)
+		}
+	}
+	for _, o := range orders {
+		if y.stats.acts[o.name] == 0 {
+			t.Errorf("nobody %s", o.name)
+		}
 	}
 }
 

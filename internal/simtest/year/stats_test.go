@@ -24,6 +24,7 @@ type stats struct {
 	holes, crossed                 int
 	faults, acts, holds, last      map[string]int
 	heap                           uint64
+	seals                          int // of sign-ins, in the calm
 	real                           time.Duration
 }
 
@@ -82,10 +83,18 @@ func (s *stats) table(y *year) string {
 	row("rotations", "%d", s.rotations)
 	row("calls", "%d", s.calls)
 	row("faults survived", "%d: %s", sum(s.faults), counted(s.faults))
+	row("for a while", "%s", counted(y.weather.counts()))
 	row("people's acts", "%d: %s", sum(s.acts), counted(s.acts))
 	row("holds", "%d: %s", sum(s.holds), counted(s.holds))
 	row("gaps", "%d", s.gaps)
 	row("not promised", "%d PUTs of a machine that had slept since its last look at the clock, %d writes that crossed with a person's change of tags", s.holes, s.crossed)
+	sealed := 0
+	for _, a := range y.fleet.accounts {
+		if a.sealed {
+			sealed++
+		}
+	}
+	row("sealed sign-ins", "%d, sealed again %.1f times a day each in the calm", sealed, float64(s.seals)/float64(max(1, sealed))/(y.end.Sub(y.calmFrom).Hours()/24))
 	row("orphans", "%d", s.orphans)
 	row("at the end", "%s", counted(s.last))
 	row("searched", "%d MiB for %d secrets", y.sinks.size>>20, len(y.sinks.known))

@@ -65,11 +65,25 @@ func (p *process) chance(label string, write bool) outcome {
 	for _, t := range tables {
 		for _, o := range t {
 			if n -= o.of; n < 0 {
-				return o.what
+				return p.tempered(o.what)
 			}
 		}
 	}
 	return ""
+}
+
+// temper is the size of a fleet from which on the ends and sleeps of processes are counted by run and not by call: a
+// run of a large fleet makes so many calls that it would never come to its own end.
+const temper = 100
+
+func (p *process) tempered(o outcome) outcome {
+	switch o {
+	case crashBefore, crashAfter, suspended, suspendedBefore:
+		if n := p.y.credentials; n > temper && p.rng.IntN(n) >= temper {
+			return ""
+		}
+	}
+	return o
 }
 
 // bad is something that goes wrong for a while.
@@ -86,10 +100,7 @@ type bad struct {
 // maxLag is the longest that a list lags behind.
 const maxLag = 10 * time.Minute
 
-type weather struct {
-	bad   []*bad
-	noted map[string]int
-}
+type weather struct{ bad []*bad }
 
 // newWeather makes up what goes wrong between two times, in their order.
 func newWeather(seed uint64, f *fleet, from, to time.Time) *weather {
@@ -185,6 +196,15 @@ func (w *weather) knobs(calm world.Knobs) world.Knobs {
 		}
 	}
 	return calm
+}
+
+// counts are how often there was what.
+func (w *weather) counts() map[string]int {
+	out := map[string]int{}
+	for _, b := range w.bad {
+		out[b.name]++
+	}
+	return out
 }
 
 // turns are when something begins or ends, in order.

@@ -115,7 +115,7 @@ func liveHere(t *testing.T, p plan) *year {
 		y.accountOf[a.id] = i
 	}
 	y.weather = newWeather(p.seed, y.fleet, y.began.Add(2*day), y.calmFrom)
-	y.people = newCrew(y, y.began.Add(3*day), y.calmFrom, p.credentials*3/2*p.days/365+1)
+	y.people = newCrew(y, y.began.Add(3*day), y.calmFrom, 2*p.credentials*p.days/365+1)
 
 	for i, a := range y.fleet.accounts {
 		if a.sealed {
