@@ -250,7 +250,7 @@ func (d *decider) converge() Decision {
 	if d.obs.Secret.Value.State == Absent && len(d.adoptees()) > 1 {
 		return d.ambiguous()
 	}
-	if d.spec.Command == Compromised && d.haveRecord && !d.spec.Asked.IsZero() && d.record.Generation.Time().After(d.spec.Asked) {
+	if d.spec.Command == Compromised && d.haveRecord && !d.spec.Asked.IsZero() && d.record.Generation.Time().After(d.spec.Asked.Add(dateCut)) {
 		if !d.record.Compromised {
 			return hold("issued-since", fmt.Sprintf("another run has issued the current credential since you asked, and the one before it lives until %s", stamp(d.revokeAt())),
 				"if what was reported is the one before, revoke it at the issuer; if the current one has to go as well, run it again")

@@ -118,6 +118,7 @@ func TestReplacedWhenDueAndNotBefore(t *testing.T) {
 		{"it is compromised", command(Compromised), "issue compromised after current, compromised"},
 		{"it was compromised when that was said", all(command(Compromised), asked(t0.Add(time.Second))), "issue compromised after current, compromised"},
 		{"what another run has issued since is not what is compromised", all(command(Compromised), asked(t0.Add(-time.Minute))), "hold issued-since"},
+		{"what was issued in the second in which that was said was there", all(command(Compromised), asked(t0.Add(-time.Second))), "issue compromised after current, compromised"},
 		{"another run was told so too", all(command(Compromised), asked(t0.Add(-time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 })), "done current"},
 		{"the manifest asks for another shape", spec(func(s *Spec) { s.Shape = other }), "issue changed after current"},
 		{"somebody changed its shape at the issuer", issued("current", func(i *Issued) { i.Shape = other }), "issue changed after current"},

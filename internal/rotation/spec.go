@@ -82,6 +82,9 @@ func (r Record) Life() time.Duration { return r.Expires.Sub(r.Generation.Time())
 // asked date is computed a round trip earlier.
 const rounding = time.Minute
 
+// dateCut is how far behind its clock a service's Date can be: it is cut to the second, twice where two are compared.
+const dateCut = 2 * time.Second
+
 // samePlace says whether two shapes are of the same place.
 func samePlace(a, b string) bool { return len(a) < 4 || len(b) < 4 || a[:4] == b[:4] }
 

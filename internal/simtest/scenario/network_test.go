@@ -35,20 +35,27 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("User-Agent", agent)
 	}
 	op := operation(r)
-	if err := n.event("before", op); err != nil {
+	f, err := n.event("before", op)
+	if err != nil {
 		return nil, err
 	}
+	if f == onItsWay {
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
 	resp, err := n.inner.RoundTrip(r)
-	if dead := n.event("after", op); dead != nil {
+	if _, dead := n.event("after", op); dead != nil {
 		return nil, dead
 	}
 	return resp, err
 }
 
-func (n *network) event(when, op string) error {
+func (n *network) event(when, op string) (fate, error) {
 	f := n.hooks.next(when + " " + op)
-	if f == nil || f() == live {
-		return nil
+	if f == nil {
+		return live, nil
+	}
+	if is := f(); is != die {
+		return is, nil
 	}
 	n.dead.Store(true)
 	n.stop()
@@ -56,10 +63,10 @@ func (n *network) event(when, op string) error {
 	case "token", "refresh", "other", "GetSecrets":
 		// Other goroutines wait for what this one was about to bring, and only an error ends them. Nothing is lost by
 		// that: no effect hangs on these calls.
-		return context.Canceled
+		return die, context.Canceled
 	}
 	runtime.Goexit() // deferred calls aside, nothing more happens: as near to a kill as a goroutine comes
-	return nil
+	return die, nil
 }
 
 // fate is what becomes of the process after something happened to it.
@@ -68,6 +75,7 @@ type fate int
 const (
 	live fate = iota
 	die
+	onItsWay // it lives, and its call is past the last place where it could be held back
 )
 
 // hooks are what happens to a machine's processes at their calls.
