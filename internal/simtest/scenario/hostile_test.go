@@ -65,8 +65,8 @@ func keys(m map[string]string) func(func(string) bool) {
 	}
 }
 
-// book is a name of a megabyte.
-var book = "rekey/" + strings.Repeat("\x1b[31mlong ", 1<<17)
+// book is a name that no screen holds. The one of a megabyte is internal/printable's: here each run is searched.
+var book = "rekey/" + strings.Repeat("\x1b[31mlong ", 1<<14)
 
 // theAdopted is the token that Rekey takes over, and which has the name under test.
 const theAdopted = "b0b0b0b0-0000-4000-8000-000000000000"
@@ -293,8 +293,10 @@ func TestWhatAServiceSaysInPlaceOfAnAnswerIsNotRepeated(t *testing.T) {
 						f.Service, f.Operation = "entra", ""
 					}
 					b.faults(f)
-					b.shown("status")
-					b.shown("plan")
+					if operation == "" || operation == "GetSecrets" {
+						b.shown("status")
+						b.shown("plan")
+					}
 					b.shown("rotate", credential, "--wait", "1s")
 					b.struck()
 				}
@@ -310,12 +312,10 @@ func TestARecordThatAPersonEditedIsNotRepeatedToATerminal(t *testing.T) {
 			play(t, func(b *bed) {
 				b.apply().is(report.Done, "current")
 				honest := b.newest().Tags[rotation.RecordTag]
-				for _, tag := range []string{hostile[k], "1;" + hostile[k] + "=1", "1;g=" + hostile[k], honest + ";i=" + hostile[k], honest + ";" + hostile[k] + "=x"} {
+				for _, tag := range []string{hostile[k], honest + ";" + hostile[k] + "=x"} {
 					b.edit(func(_ *world.World, s *world.Secret) { last(s).Tags[rotation.RecordTag] = tag })
 					b.apply().is(report.Held, "")
-					b.shown("status")
 					b.shown("plan")
-					b.shown("apply")
 				}
 				b.edit(func(_ *world.World, s *world.Secret) { last(s).Tags[rotation.RecordTag] = honest })
 				b.apply().is(report.Done, "current").did()
