@@ -42,7 +42,7 @@ func unproved(before []Event, process int, p Promise, c *Call, t Token) string {
 	if t.Generation == "" && p.Adopts != t.ID {
 		return "it is not stamped for this secret"
 	}
-	s, looked := c.Before, lookedAt(before, process, p, c.Asked.Add(-observationAge))
+	s, looked := c.Before, lookedAt(before, process, p, c.Asked)
 	// What was read counts, and not what somebody made of it in the same second.
 	read := s.version(looked.secret)
 	switch {
@@ -118,9 +118,9 @@ type looks struct {
 // issue.
 const observationAge = 15 * time.Minute
 
-// lookedAt gathers what a process saw lately. The secret and the probe of its value count only since the process last
-// changed it.
-func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks) {
+// lookedAt gathers what a process had seen lately when it asked for something. The secret and the probe of its value
+// count only since the process last changed it.
+func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks) {
 	changed, wrote := false, ""
 	for i := len(before) - 1; i >= 0; i-- {
 		e := before[i]
@@ -131,7 +131,7 @@ func lookedAt(before []Event, process int, p Promise, oldest time.Time) (l looks
 			return l
 		}
 		c := e.Call
-		if c == nil || !c.Heard || c.Asked.Before(oldest) {
+		if c == nil || !c.Heard || c.Asked.Before(asked.Add(-observationAge)) || c.Asked.After(asked) {
 			continue
 		}
 		changed = changed || c.Operation == "SetSecret" && c.Target == p.Target.String()

@@ -119,7 +119,7 @@ func (p *process) Append(e ledger.Entry) error {
 	p.lane.until(time.Now())
 	l := p.y.book.lives[p.ed.byName[e.Credential]]
 	o := p.y.weather.disk(p)
-	if o == "" {
+	if o == "" && !p.calm {
 		o = p.chance("ledger", true)
 	}
 	if o != "" {
@@ -241,7 +241,7 @@ func (p *process) end(results []engine.Result, doc report.Run) {
 			l.result = res
 		}
 		calm := !p.shared && !p.struck[l.n] && !p.dead && len(results) > 1
-		if p.lane <= replicaB && (!calm || l.calmSince[p.lane].IsZero()) {
+		if p.lane <= replicaB && (!calm || !p.ed.enabled[l.n] || l.calmSince[p.lane].IsZero()) {
 			l.calmSince[p.lane] = now
 		}
 		ended := invariant.Event{Process: p.id, Ended: &invariant.Ended{At: now, Killed: p.dead, Results: []invariant.Result{res}}}
