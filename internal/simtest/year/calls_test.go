@@ -155,10 +155,14 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 	y := p.y
 	w := y.srv.World()
 	var before string
+	var to time.Time
 	if about.life != nil {
 		w.Lock()
 		y.mu.Lock()
 		before = digest(about.life.secret())
+		if t := about.life.byID(c.Token); t != nil {
+			to = t.ValidTo
+		}
 		y.mu.Unlock()
 		w.Unlock()
 	}
@@ -187,6 +191,14 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 		}
 	}
 	y.crossed(p, c, about.life, o)
+	if l := about.life; c.Operation == "UpdatePat" && l != nil && c.Applied() {
+		// Azure DevOps cuts what is extended to the longest life of its policy, counted from the token's creation: under
+		// a policy that is younger than the token an extension shortens it, at worst into the past. Nobody can know before.
+		if t := l.byID(c.Token); t != nil && t.ValidTo.Before(to) {
+			l.history.Excused[c.Token] = "shortened by a policy that is younger"
+			y.stats.shortened++
+		}
+	}
 	y.noted(p, c, about, o)
 	y.mu.Unlock()
 	w.Unlock()

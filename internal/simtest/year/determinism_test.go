@@ -24,7 +24,7 @@ func TestASeedRepeatsAYear(t *testing.T) {
 	if first.stats.rotations == 0 || sum(first.stats.faults) == 0 || sum(first.stats.acts) == 0 {
 		t.Errorf("nothing happened: %s", first.stats.short())
 	}
-	p.seed, p.days = p.seed+1, 10
+	p.seed, p.days = p.seed+1, 12
 	if third := live(t, p); at(third.lines, 100) == at(first.lines, 100) {
 		t.Error("another seed makes the same year")
 	}

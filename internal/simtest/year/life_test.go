@@ -79,6 +79,15 @@ func (l *life) holder() *world.PAT {
 	return nil
 }
 
+func (l *life) byID(id string) *world.PAT {
+	for _, p := range l.tokens() {
+		if p.AuthorizationID == id {
+			return p
+		}
+	}
+	return nil
+}
+
 func (l *life) byValue(value string) *world.PAT {
 	for _, p := range l.tokens() {
 		if p.Token == value {

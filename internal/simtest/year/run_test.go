@@ -213,7 +213,7 @@ func (f *figures) add(y *year) {
 	f.Holds += sum(s.holds)
 	f.Gaps += s.gaps
 	f.Orphans += s.orphans
-	f.NotPromised += s.holes + s.crossed
+	f.NotPromised += s.holes + s.crossed + s.shortened
 	f.Violations += len(y.broken)
 	f.HeapMiB = max(f.HeapMiB, s.heap>>20)
 }

@@ -21,7 +21,7 @@ var calmKnobs = world.BuiltIn().Knobs
 type stats struct {
 	runs, killed, calls, rotations int
 	gaps, orphans, events          int
-	holes, crossed                 int
+	holes, crossed, shortened      int
 	faults, acts, holds, last      map[string]int
 	heap                           uint64
 	seals                          int // of sign-ins, in the calm
@@ -87,7 +87,7 @@ func (s *stats) table(y *year) string {
 	row("people's acts", "%d: %s", sum(s.acts), counted(s.acts))
 	row("holds", "%d: %s", sum(s.holds), counted(s.holds))
 	row("gaps", "%d", s.gaps)
-	row("not promised", "%d PUTs of a machine that had slept since its last look at the clock, %d writes that crossed with a person's change of tags", s.holes, s.crossed)
+	row("not promised", "%d PUTs of a machine that had slept since its last look at the clock, %d writes that crossed with a person's change of tags, %d extensions that a younger policy made shorter", s.holes, s.crossed, s.shortened)
 	sealed := 0
 	for _, a := range y.fleet.accounts {
 		if a.sealed {
