@@ -86,7 +86,7 @@ func canonical(n *node) string {
 	lines = append(lines, several(loose)...)
 	var waiting []string
 	for _, p := range n.pending {
-		waiting = append(waiting, fmt.Sprintf("pending %s of %s at %s", p.label, c.subject(p), c.time(p.due)))
+		waiting = append(waiting, fmt.Sprintf("pending %s of %s", p.label, c.subject(p)))
 	}
 	lines = append(lines, several(waiting)...)
 	if n.persons > 0 {

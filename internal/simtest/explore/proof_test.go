@@ -17,7 +17,7 @@ var (
 	prove = flag.Bool("prove", false, "explore until no new world appears, which takes hours")
 	state = flag.String("prove.state", "", "a folder that keeps explorations, so that they can be interrupted and go on")
 	only  = flag.String("prove.only", "", "only explorations whose kind or name contains this")
-	full  = flag.Bool("prove.all", false, "give the worlds in which a person has acted, and difficult services, everything too, which takes days")
+	full  = flag.Bool("prove.all", false, "give every world everything, which takes days: those in which a person has acted or a request is late, and difficult services")
 	rows  = flag.String("prove.json", "", "a file that a line is added to for each exploration that has ended; what it holds is not repeated")
 )
 
@@ -69,7 +69,7 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 	x := newSearch(nodes...)
 	x.workers, x.persons, x.pairs, x.crossings, x.everything = runtime.GOMAXPROCS(0), 1, true, 1, *full
 	if f.alone && !*full {
-		x.persons, x.crossings = 0, 0
+		x.persons, x.crossings, x.pairs, x.latecomers = 0, 0, false, false
 	}
 	if *state != "" {
 		k, err := resume(filepath.Join(*state, strings.ReplaceAll(f.kind+" "+f.name, " ", "-")+".jsonl"), x, nodes[0])

@@ -27,8 +27,9 @@ type search struct {
 	// crossings is how often two runs at once may change turns, 0 for no such runs; faults has something happen to one of
 	// them as well.
 	crossings int
-	// everything gives the worlds in which a person has acted as many runs as the others. There are twenty times as many
-	// of them; without it, there only what leaves something behind happens to a run.
+	// latecomers has requests that are handled when their run is long over.
+	latecomers bool
+	// everything gives every world as many runs as any other; see narrow.
 	everything bool
 
 	seen     map[string]bool
@@ -59,7 +60,7 @@ func (f finding) String() string {
 }
 
 func newSearch(starts ...*node) *search {
-	s := &search{workers: 2, persons: 1, part: 1000, seen: map[string]bool{}, settled: map[string]bool{}, points: map[string]map[outcome]int{}}
+	s := &search{workers: 2, persons: 1, latecomers: true, part: 1000, seen: map[string]bool{}, settled: map[string]bool{}, points: map[string]map[outcome]int{}}
 	for _, n := range starts {
 		n.key = canonical(n)
 		if !s.seen[n.key] {
@@ -97,14 +98,11 @@ func (x *search) explore(t *testing.T) {
 		for i, e := range first {
 			n := some[i]
 			jobs = append(jobs, x.disturbed(n, e)...)
-			if n.persons > 0 && !x.everything {
-				for _, s := range passages(n) {
-					jobs = append(jobs, job{n, s})
-				}
-				continue
-			}
 			for _, s := range passages(n) {
 				jobs = append(jobs, job{n, s})
+			}
+			if x.narrow(n) {
+				continue
 			}
 			if n.persons < x.persons {
 				for _, s := range acts(n) {
@@ -118,7 +116,7 @@ func (x *search) explore(t *testing.T) {
 		}
 		ends := x.all(t, jobs)
 		if x.pairs {
-			jobs, ends := untouched(jobs, ends)
+			jobs, ends := x.broad(jobs, ends)
 			x.second(t, jobs, ends)
 		}
 		x.commanded(t, some)
@@ -143,7 +141,7 @@ func (x *search) disturbed(n *node, e ending) (out []job) {
 	}
 	for i, p := range e.points[0] {
 		for _, o := range outcomes(p) {
-			if n.persons > 0 && !x.everything && !changes(p, o) || o == muchLater && !x.mayBeLate(n) {
+			if x.narrow(n) && !changes(p, o) || o == muchLater && !x.mayBeLate(n) {
 				continue
 			}
 			if x.skip == nil || !x.skip(p, o) {
@@ -154,17 +152,23 @@ func (x *search) disturbed(n *node, e ending) (out []job) {
 	return out
 }
 
-// mayBeLate says whether a request may be late by more than a run in a world: one at a time, and where everything is
-// asked for after a person's act too.
+// narrow says whether a world gets less than everything: one in which a person has acted, or in which a request is
+// still to be handled. There are twenty times as many of these as of the others. Only what leaves something behind
+// happens to a run there, and nobody else acts.
+func (x *search) narrow(n *node) bool {
+	return !x.everything && (n.persons > 0 || len(n.pending) > 0)
+}
+
+// mayBeLate says whether a request may be late by more than a run in a world.
 func (x *search) mayBeLate(n *node) bool {
-	return len(n.pending) == 0 && (n.persons == 0 || x.everything)
+	return x.latecomers && len(n.pending) == 0 && !x.narrow(n)
 }
 
 // commanded has an operator ask something of a run, and what leaves something behind happen to that run at every point.
 func (x *search) commanded(t *testing.T, nodes []*node) {
 	var jobs []job
 	for _, n := range nodes {
-		if n.persons < x.persons {
+		if n.persons < x.persons && !x.narrow(n) {
 			for _, s := range commands(n) {
 				jobs = append(jobs, job{n, s})
 			}
@@ -188,10 +192,10 @@ func (x *search) commanded(t *testing.T, nodes []*node) {
 	x.all(t, more)
 }
 
-// untouched are the jobs on worlds in which no person has acted.
-func untouched(jobs []job, ends []ending) (j []job, e []ending) {
+// broad are the jobs on worlds that get everything.
+func (x *search) broad(jobs []job, ends []ending) (j []job, e []ending) {
 	for i := range ends {
-		if jobs[i].n.persons == 0 {
+		if !x.narrow(jobs[i].n) {
 			j, e = append(j, jobs[i]), append(e, ends[i])
 		}
 	}

@@ -54,14 +54,23 @@ type Year struct {
 	Credentials int            `json:"credentials"`
 	Days        int            `json:"days"`
 	Runs        int            `json:"runs"`
+	Died        int            `json:"died"` // of the runs
 	Rotations   int            `json:"rotations"`
 	Calls       int            `json:"calls"`
 	Faults      map[string]int `json:"faults"` // survived, by kind
 	People      int            `json:"people"` // what people did
+	Holds       int            `json:"holds"`  // ends of runs that asked for a person
 	Gaps        int            `json:"gaps"`
 	Orphans     int            `json:"orphans"`
-	Violations  int            `json:"violations"` // of any invariant
-	Seconds     int            `json:"seconds"`    // of real time
+	// NotPromised are tokens that died in a way that no tool could prevent, and that the documents name.
+	NotPromised int `json:"notPromised"`
+	Violations  int `json:"violations"` // of any invariant
+	Seconds     int `json:"seconds"`    // of real time
+}
+
+// Title tells years apart.
+func (y *Year) Title() string {
+	return fmt.Sprintf("year of seed %d, %d credentials, %d days", y.Seed, y.Credentials, y.Days)
 }
 
 // Failed says what is wrong with a row, "" if nothing is.
@@ -74,7 +83,7 @@ func (r Row) Failed() string {
 	case r.Mutant != nil && !r.Mutant.Caught:
 		return "mutant " + r.Mutant.Name + " survived"
 	case r.Year != nil && r.Year.Violations+r.Year.Gaps+r.Year.Orphans > 0:
-		return fmt.Sprintf("year of seed %d: %d gaps, %d orphans, %d violations", r.Year.Seed, r.Year.Gaps, r.Year.Orphans, r.Year.Violations)
+		return fmt.Sprintf("%s: %d gaps, %d orphans, %d violations", r.Year.Title(), r.Year.Gaps, r.Year.Orphans, r.Year.Violations)
 	}
 	return ""
 }
@@ -87,7 +96,7 @@ func (r Row) title() string {
 	case r.Mutant != nil:
 		return "mutant " + r.Mutant.Name
 	case r.Year != nil:
-		return fmt.Sprintf("year %d of %d", r.Year.Seed, r.Year.Credentials)
+		return r.Year.Title()
 	}
 	return ""
 }

@@ -25,9 +25,9 @@ func TestTheTableSaysWhatFailed(t *testing.T) {
 		"a violation":                   {func(r []Row) { r[0].Exploration.Violations = 1 }, "pat plain: 1 violations"},
 		"worlds that are left":          {func(r []Row) { r[1].Exploration.Left = 5 }, "pat lists that lag: 5 worlds were not gone through"},
 		"a mutant that survives":        {func(r []Row) { r[2].Mutant.Caught = false }, "mutant no-sweep survived"},
-		"a gap in the year":             {func(r []Row) { r[3].Year.Gaps = 1 }, "year of seed 7: 1 gaps, 0 orphans, 0 violations"},
-		"an orphan in the year":         {func(r []Row) { r[3].Year.Orphans = 1 }, "year of seed 7: 0 gaps, 1 orphans, 0 violations"},
-		"anything else wrong in a year": {func(r []Row) { r[3].Year.Violations = 2 }, "year of seed 7: 0 gaps, 0 orphans, 2 violations"},
+		"a gap in the year":             {func(r []Row) { r[3].Year.Gaps = 1 }, "year of seed 7, 10000 credentials, 365 days: 1 gaps, 0 orphans, 0 violations"},
+		"an orphan in the year":         {func(r []Row) { r[3].Year.Orphans = 1 }, "year of seed 7, 10000 credentials, 365 days: 0 gaps, 1 orphans, 0 violations"},
+		"anything else wrong in a year": {func(r []Row) { r[3].Year.Violations = 2 }, "year of seed 7, 10000 credentials, 365 days: 0 gaps, 0 orphans, 2 violations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows := good()
@@ -52,8 +52,11 @@ mutant    meant for  caught by    after runs
 no-sweep  stray      stray, idle  12
 mutants: caught 1 of 1
 
-year of seed 7: 10000 credentials, 365 days, 1460 runs, 41000 rotations, 400000 calls, 5 faults, 0 acts of people, 0 gaps, 0 orphans, 0 violations; 52560 simulated seconds a second
-    faults: 2 crash, 3 cut
+year of seed  credentials  days  runs  died  rotations  calls   faults  people  holds  gaps  orphans  not promised  violations
+7             10000        365   1460  0     41000      400000  5       0       0      0     0        0             0
+all           10000        365   1460  0     41000      400000  5       0       0      0     0        0             0
+faults survived: 2 crash, 3 cut
+52560 simulated seconds a second
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -83,18 +83,40 @@ func mutants(w io.Writer, rows []Row) {
 }
 
 func years(w io.Writer, rows []Row) {
+	t := table(w, "year of seed", "credentials", "days", "runs", "died", "rotations", "calls", "faults", "people", "holds", "gaps", "orphans", "not promised", "violations")
+	total, n, simulated, longest := Year{Faults: map[string]int{}}, 0, 0, 0
 	for _, r := range rows {
 		y := r.Year
 		if y == nil {
 			continue
 		}
-		sum, kinds := 0, []string{}
-		for _, kind := range slices.Sorted(maps.Keys(y.Faults)) {
-			sum += y.Faults[kind]
-			kinds = append(kinds, fmt.Sprintf("%d %s", y.Faults[kind], kind))
+		n++
+		line(t, fmt.Sprint(y.Seed), y)
+		for kind, k := range y.Faults {
+			total.Faults[kind] += k
 		}
-		fmt.Fprintf(w, "year of seed %d: %d credentials, %d days, %d runs, %d rotations, %d calls, %d faults, %d acts of people, %d gaps, %d orphans, %d violations; %d simulated seconds a second\n",
-			y.Seed, y.Credentials, y.Days, y.Runs, y.Rotations, y.Calls, sum, y.People, y.Gaps, y.Orphans, y.Violations, y.Days*86400/max(1, y.Seconds))
-		fmt.Fprintf(w, "    faults: %s\n", strings.Join(kinds, ", "))
+		total.Credentials, total.Days, total.Runs, total.Died = total.Credentials+y.Credentials, max(total.Days, y.Days), total.Runs+y.Runs, total.Died+y.Died
+		total.Rotations, total.Calls, total.People, total.Holds = total.Rotations+y.Rotations, total.Calls+y.Calls, total.People+y.People, total.Holds+y.Holds
+		total.Gaps, total.Orphans, total.NotPromised, total.Violations = total.Gaps+y.Gaps, total.Orphans+y.Orphans, total.NotPromised+y.NotPromised, total.Violations+y.Violations
+		simulated, longest = simulated+y.Days*86400, longest+y.Seconds
 	}
+	if n == 0 {
+		return
+	}
+	line(t, "all", &total)
+	t.Flush()
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(total.Faults)) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", total.Faults[kind], kind))
+	}
+	fmt.Fprintf(w, "faults survived: %s\n%d simulated seconds a second\n", strings.Join(kinds, ", "), simulated/max(1, longest))
+}
+
+func line(t io.Writer, name string, y *Year) {
+	faults := 0
+	for _, k := range y.Faults {
+		faults += k
+	}
+	fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+		name, y.Credentials, y.Days, y.Runs, y.Died, y.Rotations, y.Calls, faults, y.People, y.Holds, y.Gaps, y.Orphans, y.NotPromised, y.Violations)
 }

@@ -42,7 +42,7 @@ func parts(dir, only string) []part {
 	return []part{
 		{"explore", "internal/simtest/explore", "^TestProof$", []string{"-prove", rows, "-prove.state=" + dir, "-prove.only=" + only}},
 		{"mutant", "internal/simtest/mutant", "^TestMutants$", []string{"-prove", rows}},
-		{"year", "internal/simtest/year", "^TestAYear$", []string{"-prove", rows}},
+		{"year", "internal/simtest/year", "^TestProof$", []string{"-prove", rows}},
 	}
 }
 
@@ -93,6 +93,8 @@ func prove(ctx context.Context, dir, only string, which []string) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
+	case len(rows) == 0:
+		return errors.New("nothing was proved")
 	case len(failed) > 0:
 		return fmt.Errorf("not proved:\n    %s", strings.Join(failed, "\n    "))
 	}

@@ -2,14 +2,14 @@ package year
 
 import (
 	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/rekeyhq/rekey/internal/simtest/proof"
 )
 
 var (
@@ -134,86 +134,40 @@ func TestSeeds(t *testing.T) {
 // enough for what the simulator goes through one by one.
 const shards = 10
 
-// figures are the proof's line of JSON.
-type figures struct {
-	What        string  `json:"what"`
-	Seed        uint64  `json:"seed"`
-	Credentials int     `json:"credentials"`
-	Days        int     `json:"days"`
-	Every       string  `json:"every"`
-	Worlds      int     `json:"worlds"`
-	Runs        int     `json:"runs"`
-	Died        int     `json:"died"`
-	Rotations   int     `json:"rotations"`
-	Calls       int     `json:"calls"`
-	Faults      int     `json:"faults"`
-	Acts        int     `json:"acts"`
-	Holds       int     `json:"holds"`
-	Gaps        int     `json:"gaps"`
-	Orphans     int     `json:"orphans"`
-	NotPromised int     `json:"notPromised"`
-	Violations  int     `json:"violations"`
-	HeapMiB     uint64  `json:"heapMiB"`
-	Seconds     float64 `json:"seconds"`
-	Speed       float64 `json:"simulatedSecondsPerSecond"`
-}
-
-// TestProof is the year of 10,000 credentials.
+// TestProof is the year of 10,000 credentials. Each world that has ended is a row, and is not lived again.
 func TestProof(t *testing.T) {
 	if !*prove {
 		t.Skip("an hour: only with -prove")
 	}
 	whole := asked(size{seed: 1, credentials: 10_000, days: 365, every: 12 * time.Hour})
 	worlds := min(shards, max(1, whole.credentials/500))
-	f := figures{What: "year", Seed: whole.seed, Credentials: whole.credentials, Days: whole.days, Every: whole.every.String(), Worlds: worlds}
-	var mu sync.Mutex
-	start := time.Now()
-	t.Run("worlds", func(t *testing.T) {
-		for i := range worlds {
-			s := whole
-			s.credentials, s.seed = whole.credentials/worlds, whole.seed+uint64(i)
-			t.Run(fmt.Sprint(s.seed), func(t *testing.T) {
-				t.Parallel()
-				y := live(t, plan{size: s, progress: func(line string) { fmt.Fprintf(os.Stderr, "year: world %d: %s\n", s.seed, line) }})
-				y.verdict(t)
-				mu.Lock()
-				defer mu.Unlock()
-				f.add(y)
-			})
-		}
-	})
-	f.Seconds = time.Since(start).Seconds()
-	f.Speed = (time.Duration(f.Days) * day).Seconds() * float64(worlds) / f.Seconds
-	line, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(os.Stderr, "year: %s\n", line)
-	if *proveJSON == "" {
-		return
-	}
-	out, err := os.OpenFile(*proveJSON, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := out.Write(append(line, '\n')); err != nil {
-		t.Fatal(err)
+	for i := range worlds {
+		s := whole
+		s.credentials, s.seed = whole.credentials/worlds, whole.seed+uint64(i)
+		row := &proof.Year{Seed: s.seed, Credentials: s.credentials, Days: s.days}
+		t.Run(fmt.Sprint(s.seed), func(t *testing.T) {
+			t.Parallel()
+			if proof.Has(*proveJSON, row.Title()) {
+				t.Skip("done before")
+			}
+			start := time.Now()
+			y := live(t, plan{size: s, progress: func(line string) { fmt.Fprintf(os.Stderr, "year: world %d: %s\n", s.seed, line) }})
+			y.fill(row)
+			row.Seconds = int(time.Since(start).Seconds())
+			y.verdict(t)
+			if t.Failed() {
+				row.Violations = max(1, row.Violations)
+			}
+			if err := proof.Add(*proveJSON, proof.Row{Year: row}); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
-func (f *figures) add(y *year) {
+func (y *year) fill(row *proof.Year) {
 	s := y.stats
-	f.Runs += s.runs
-	f.Died += s.killed
-	f.Rotations += s.rotations
-	f.Calls += s.calls
-	f.Faults += sum(s.faults)
-	f.Acts += sum(s.acts)
-	f.Holds += sum(s.holds)
-	f.Gaps += s.gaps
-	f.Orphans += s.orphans
-	f.NotPromised += s.holes + s.crossed + s.shortened
-	f.Violations += len(y.broken)
-	f.HeapMiB = max(f.HeapMiB, s.heap>>20)
+	row.Runs, row.Died, row.Rotations, row.Calls = s.runs, s.killed, s.rotations, s.calls
+	row.Faults, row.People, row.Holds = s.faults, sum(s.acts), sum(s.holds)
+	row.Gaps, row.Orphans, row.NotPromised, row.Violations = s.gaps, s.orphans, s.holes+s.crossed, len(y.broken)
 }
