@@ -16,6 +16,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -178,7 +179,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 	r.rec.With(func(h *invariant.History) {
 		if calm {
 			for _, res := range out.results {
-				if res.Failed == "" {
+				if res.Failed == "" && res.Kind != rotation.Hold {
 					out.next.lastCalm = h.Now
 				}
 			}

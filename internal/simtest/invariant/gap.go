@@ -9,7 +9,7 @@ import "time"
 // It needs no memory, because the world has it all: versions keep when they were made, tokens when they ended.
 //
 // Not held against the product: a token that expired although no undisturbed run had ended a cache's length before, in
-// the time in which it was due; and what a person did (History.Excused).
+// the time in which it was due, or only one that asked a person to decide; and what a person did (History.Excused).
 var Gap = Checker{
 	Name:  "gap",
 	Holds: "every consumer holds a working credential at every instant",
@@ -47,7 +47,7 @@ func neglected(h *History, p Promise, t Token) bool {
 		return false
 	}
 	for _, e := range h.Events {
-		if e.Ended != nil && e.Ended.Calm && inTime(e.Ended.At) {
+		if e.Ended != nil && e.Ended.Calm && inTime(e.Ended.At) && !e.Ended.holds(p) {
 			return false
 		}
 	}

@@ -111,6 +111,12 @@ func (s *story) ended(results ...Result) *story {
 	return s
 }
 
+// inTime has a calm run in the time in which the token is due, and then none until it has expired.
+func inTime(s *story, kind rotation.Kind) {
+	s.Events = append(s.Events, Event{Process: 1, Ended: &Ended{At: t0.Add(28 * day), Calm: true, Results: []Result{{Credential: promise.Credential, Kind: kind}}}})
+	s.Now = t0.Add(31 * day)
+}
+
 func (s *story) with(f func(*story)) *story {
 	f(s)
 	return s
@@ -159,6 +165,8 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 			s.published("dead", t0.Add(2*time.Hour), "new")
 		}), "v3 holds a token that ended"},
 		{"a token that expired although a run came in time", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(28*day) }), "v2 holds a token that ended"},
+		{"a token that expired although a calm run came in time", Gap, begin().with(func(s *story) { inTime(s, rotation.Wait) }), "v2 holds a token that ended"},
+		{"a token that expired after a run in time asked for a person", Gap, begin().with(func(s *story) { inTime(s, rotation.Hold) }), ""},
 		{"a token that expired and nobody ran", Gap, begin().with(func(s *story) { s.Now = t0.Add(31 * day) }), ""},
 		{"a token that expired and a run came too late", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(30*day-time.Minute) }), ""},
 

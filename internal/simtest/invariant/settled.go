@@ -19,7 +19,11 @@ func (h *History) lastRun() (*Ended, int, int) {
 // held says whether the last run left a credential for a person to decide.
 func (h *History) held(p Promise) bool {
 	ended, _, _ := h.lastRun()
-	return ended != nil && slices.ContainsFunc(ended.Results, func(r Result) bool { return r.Credential == p.Credential && r.Kind == rotation.Hold })
+	return ended != nil && ended.holds(p)
+}
+
+func (e *Ended) holds(p Promise) bool {
+	return slices.ContainsFunc(e.Results, func(r Result) bool { return r.Credential == p.Credential && r.Kind == rotation.Hold })
 }
 
 // Converged holds if the last run brought each credential to Done, or to a Hold that says what a person must do.
