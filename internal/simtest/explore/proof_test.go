@@ -68,7 +68,7 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 	}
 	x := newSearch(nodes...)
 	x.workers, x.persons, x.pairs, x.crossings, x.everything = runtime.GOMAXPROCS(0), 1, true, 1, *full
-	if f.alone && !*full {
+	if f.name != plain && !*full {
 		x.persons, x.crossings, x.pairs, x.latecomers = 0, 0, false, false
 	}
 	if *state != "" {
@@ -85,15 +85,19 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 	x.finish(t, row.Title())
 }
 
-// twoRuns has two runs take turns in every order, with three changes of turn, and with two and something that happens
-// to one of them.
+// twoRuns has two runs take turns in every order, with three changes of turn; and with one, or with -prove.all two, and
+// something that happens to one of them.
 func twoRuns(t *testing.T, s start, row *proof.Exploration) {
 	n := s.make(t)
 	x := newSearch(n)
 	x.workers = runtime.GOMAXPROCS(0)
 	x.announce(row.Title())
 	first := x.all(t, []job{{n, undisturbed}})
-	x.all(t, crossed(n, first[0], 2, true))
+	changes := 1
+	if *full {
+		changes = 2
+	}
+	x.all(t, crossed(n, first[0], changes, true))
 	x.all(t, crossed(n, first[0], 3, false))
 	x.settle(t)
 	x.frontier = nil // what follows from these worlds is the fields' to explore

@@ -86,10 +86,14 @@ type field struct {
 	kind   string // as the manifest names it
 	name   string
 	starts []start
-	// alone has one thing happen in a run, and neither people nor other runs nor requests that are late by more than a
-	// run, when it is explored until no new world appears: what differs from the first field is not in them.
+	// alone leaves people and other runs out of the short explorations.
 	alone bool
 }
+
+// plain is the field that gets everything when it is explored until no new world appears. In the others one thing
+// happens in a run, with neither people nor other runs nor requests that are late by more than a run: what differs from
+// the plain field is not in them.
+const plain = "plain"
 
 // fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
 func fields() []field {
@@ -113,7 +117,7 @@ func patFields() []field {
 	}
 	lag := world.Duration(45 * time.Second)
 	return []field{
-		{kind: "pat", name: "plain", starts: []start{
+		{kind: "pat", name: plain, starts: []start{
 			from("absent"),
 			from("current", "run"),
 			from("due", "run", due),
