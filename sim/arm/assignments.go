@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/sim/gateway"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
 const assignmentType = "Microsoft.Authorization/roleAssignments"
 
 func (c *call) listRoleAssignments() (int, any, *fault) {
-	if f := c.authorize(assignmentType+"/read", c.route.scope); f != nil {
+	if f := c.Authorize(assignmentType+"/read", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkScope(); f != nil {
@@ -27,7 +28,7 @@ func (c *call) listRoleAssignments() (int, any, *fault) {
 	}
 	_, notBelow := terms.calls["atScope()"]
 	var out []map[string]any
-	for _, a := range c.w.RoleAssignments {
+	for _, a := range c.W.RoleAssignments {
 		switch {
 		case !a.Removed.IsZero():
 		case !within(c.route.scope, a.Scope) && (notBelow || !within(a.Scope, c.route.scope)):
@@ -42,7 +43,7 @@ func (c *call) listRoleAssignments() (int, any, *fault) {
 }
 
 func (c *call) getRoleAssignment() (int, any, *fault) {
-	if f := c.authorize(assignmentType+"/read", c.route.scope); f != nil {
+	if f := c.Authorize(assignmentType+"/read", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkScope(); f != nil {
@@ -50,21 +51,21 @@ func (c *call) getRoleAssignment() (int, any, *fault) {
 	}
 	a := c.assignment(c.route.name)
 	if a == nil || !sameScope(a.Scope, c.route.scope) {
-		return 0, nil, &fault{status: http.StatusNotFound, code: "RoleAssignmentNotFound",
-			message: fmt.Sprintf("The role assignment '%s' is not found.", c.route.name)}
+		return 0, nil, &fault{Status: http.StatusNotFound, Code: "RoleAssignmentNotFound",
+			Message: fmt.Sprintf("The role assignment '%s' is not found.", c.route.name)}
 	}
 	return http.StatusOK, c.assignmentBody(a), nil
 }
 
 // assignment finds one that was not removed by its name, at whatever scope.
 func (c *call) assignment(name string) *world.RoleAssignment {
-	i := slices.IndexFunc(c.w.RoleAssignments, func(a *world.RoleAssignment) bool {
+	i := slices.IndexFunc(c.W.RoleAssignments, func(a *world.RoleAssignment) bool {
 		return a.Removed.IsZero() && strings.EqualFold(a.Name, name)
 	})
 	if i < 0 {
 		return nil
 	}
-	return c.w.RoleAssignments[i]
+	return c.W.RoleAssignments[i]
 }
 
 type assignmentInput struct {
@@ -77,7 +78,7 @@ type assignmentInput struct {
 }
 
 func (c *call) putRoleAssignment() (int, any, *fault) {
-	if f := c.authorize(assignmentType+"/write", c.route.scope); f != nil {
+	if f := c.Authorize(assignmentType+"/write", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkScope(); f != nil {
@@ -95,19 +96,19 @@ func (c *call) putRoleAssignment() (int, any, *fault) {
 		return 0, nil, f
 	}
 	n := 0
-	for _, a := range c.w.RoleAssignments {
+	for _, a := range c.W.RoleAssignments {
 		if !a.Removed.IsZero() {
 			continue
 		}
 		if strings.EqualFold(a.PrincipalID, in.PrincipalID) && strings.EqualFold(a.RoleID, role.ID) && sameScope(a.Scope, c.route.scope) {
-			return 0, nil, &fault{status: http.StatusConflict, code: "RoleAssignmentExists",
-				message: "The role assignment already exists. The ID of the existing role assignment is " + undashed(a.Name) + "."}
+			return 0, nil, &fault{Status: http.StatusConflict, Code: "RoleAssignmentExists",
+				Message: "The role assignment already exists. The ID of the existing role assignment is " + undashed(a.Name) + "."}
 		}
-		if c.sub != nil && within(a.Scope, "/subscriptions/"+c.sub.ID) {
+		if c.Sub != nil && within(a.Scope, "/subscriptions/"+c.Sub.ID) {
 			n++
 		}
 	}
-	limit := c.w.Knobs.ARM.MaxRoleAssignments
+	limit := c.W.Knobs.ARM.MaxRoleAssignments
 	if limit == 0 {
 		limit = 4000
 	}
@@ -118,9 +119,9 @@ func (c *call) putRoleAssignment() (int, any, *fault) {
 	a := &world.RoleAssignment{
 		Name: c.route.name, Scope: c.route.scope, RoleID: role.ID, PrincipalID: in.PrincipalID, PrincipalType: principalType,
 		Description: in.Description, Condition: in.Condition, ConditionVer: in.ConditionVersion,
-		CreatedBy: c.token.ObjectID, UpdatedBy: c.token.ObjectID, Created: c.now, Updated: c.now,
+		CreatedBy: c.Token.ObjectID, UpdatedBy: c.Token.ObjectID, Created: c.Now, Updated: c.Now,
 	}
-	c.w.RoleAssignments = append(c.w.RoleAssignments, a)
+	c.W.RoleAssignments = append(c.W.RoleAssignments, a)
 	b := c.assignmentBody(a)
 	b["properties"].(map[string]any)["createdBy"] = nil // recorded: only later reads say who made it
 	return http.StatusCreated, b, nil
@@ -132,14 +133,14 @@ func (c *call) updateRoleAssignment(a *world.RoleAssignment, in assignmentInput,
 	}
 	if !same(a.Description, in.Description) || !same(a.Condition, in.Condition) || !same(a.ConditionVer, in.ConditionVersion) {
 		a.Description, a.Condition, a.ConditionVer = in.Description, in.Condition, in.ConditionVersion
-		a.Updated, a.UpdatedBy = c.now, c.token.ObjectID
+		a.Updated, a.UpdatedBy = c.Now, c.Token.ObjectID
 	}
 	return http.StatusOK, c.assignmentBody(a), nil
 }
 
 // deleteRoleAssignment keeps what it removes, as the data plane goes on honouring it for a while.
 func (c *call) deleteRoleAssignment() (int, any, *fault) {
-	if f := c.authorize(assignmentType+"/delete", c.route.scope); f != nil {
+	if f := c.Authorize(assignmentType+"/delete", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkScope(); f != nil {
@@ -149,15 +150,15 @@ func (c *call) deleteRoleAssignment() (int, any, *fault) {
 	if a == nil || !sameScope(a.Scope, c.route.scope) {
 		return http.StatusNoContent, nil, nil
 	}
-	a.Removed = c.now
+	a.Removed = c.Now
 	return http.StatusOK, c.assignmentBody(a), nil
 }
 
 // forgetRemoved drops the removed assignments that no data plane honours any more.
 func (c *call) forgetRemoved() {
-	delay := time.Duration(c.w.Knobs.ARM.RBACDelay)
-	c.w.RoleAssignments = slices.DeleteFunc(c.w.RoleAssignments, func(a *world.RoleAssignment) bool {
-		return !a.Removed.IsZero() && !c.now.Before(a.Removed.Add(delay))
+	delay := time.Duration(c.W.Knobs.ARM.RBACDelay)
+	c.W.RoleAssignments = slices.DeleteFunc(c.W.RoleAssignments, func(a *world.RoleAssignment) bool {
+		return !a.Removed.IsZero() && !c.Now.Before(a.Removed.Add(delay))
 	})
 }
 
@@ -165,16 +166,16 @@ func (c *call) assignmentInput() (in assignmentInput, role world.Role, f *fault)
 	var body struct {
 		Properties *assignmentInput `json:"properties"`
 	}
-	if json.Unmarshal(c.body, &body) != nil || body.Properties == nil {
+	if json.Unmarshal(c.Body, &body) != nil || body.Properties == nil {
 		return in, role, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized.")
 	}
 	in = *body.Properties
 	switch {
-	case !guidForm.MatchString(c.route.name):
+	case !gateway.IsGUID(c.route.name):
 		return in, role, badRequest("InvalidRoleAssignmentId", fmt.Sprintf("The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", c.route.name))
 	case in.RoleDefinitionID == "":
 		return in, role, badRequest("InvalidRequestContent", "The property 'roleDefinitionId' is required.")
-	case !guidForm.MatchString(in.PrincipalID):
+	case !gateway.IsGUID(in.PrincipalID):
 		return in, role, badRequest("InvalidPrincipalId", "A valid principal ID must be provided for role assignment.")
 	}
 	role, ok := world.RoleByID(path.Base(in.RoleDefinitionID))
@@ -192,7 +193,7 @@ func (c *call) principalType(in assignmentInput) (string, *fault) {
 	case kind == "" && strings.EqualFold(in.PrincipalType, "ServicePrincipal"):
 		return "ServicePrincipal", nil
 	case kind == "":
-		return "", badRequest("PrincipalNotFound", fmt.Sprintf("Principal %s does not exist in the directory %s. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype", undashed(in.PrincipalID), c.token.Tenant))
+		return "", badRequest("PrincipalNotFound", fmt.Sprintf("Principal %s does not exist in the directory %s. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype", undashed(in.PrincipalID), c.Token.Tenant))
 	case in.PrincipalType != "" && !strings.EqualFold(in.PrincipalType, kind):
 		return "", badRequest("UnmatchedPrincipalType", fmt.Sprintf("The PrincipalId '%s' has type '%s' , which is different from specified PrincipalType '%s'.", undashed(in.PrincipalID), kind, in.PrincipalType))
 	}
@@ -201,19 +202,19 @@ func (c *call) principalType(in assignmentInput) (string, *fault) {
 
 func (c *call) kindOf(id string) string {
 	is := func(x, tenant string) bool {
-		return strings.EqualFold(x, id) && strings.EqualFold(tenant, c.token.Tenant)
+		return strings.EqualFold(x, id) && strings.EqualFold(tenant, c.Token.Tenant)
 	}
-	for _, u := range c.w.Users {
+	for _, u := range c.W.Users {
 		if is(u.ID, u.TenantID) {
 			return "User"
 		}
 	}
-	for _, a := range c.w.Apps {
+	for _, a := range c.W.Apps {
 		if is(a.ServicePrincipalID, a.TenantID) {
 			return "ServicePrincipal"
 		}
 	}
-	for _, m := range c.w.ManagedIdentities {
+	for _, m := range c.W.ManagedIdentities {
 		if is(m.ID, m.TenantID) {
 			return "ServicePrincipal"
 		}

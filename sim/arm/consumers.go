@@ -9,14 +9,14 @@ type consumer struct{ kind, id, name, group, location string }
 func (c *call) consumers() []consumer {
 	var out []consumer
 	add := func(subscription string, x consumer) {
-		if strings.EqualFold(subscription, c.sub.ID) && (c.route.group == "" || strings.EqualFold(x.group, c.route.group)) {
+		if strings.EqualFold(subscription, c.Sub.ID) && (c.route.group == "" || strings.EqualFold(x.group, c.route.group)) {
 			out = append(out, x)
 		}
 	}
-	for _, a := range c.w.AutomationAccounts {
+	for _, a := range c.W.AutomationAccounts {
 		add(a.SubscriptionID, consumer{"Microsoft.Automation/automationAccounts", a.ResourceID(), a.Name, a.ResourceGroup, a.Location})
 	}
-	for _, x := range c.w.Connections {
+	for _, x := range c.W.Connections {
 		add(x.SubscriptionID, consumer{"Microsoft.Web/connections", x.ResourceID(), x.Name, x.ResourceGroup, x.Location})
 	}
 	return out

@@ -28,7 +28,7 @@ func (c *call) authorizeDefinitions() *fault {
 	if c.route.scope == "" {
 		return nil
 	}
-	return c.authorize(definitionType+"/read", c.route.scope)
+	return c.Authorize(definitionType+"/read", c.route.scope)
 }
 
 func (c *call) listRoleDefinitions() (int, any, *fault) {
@@ -61,7 +61,7 @@ func (c *call) getRoleDefinition() (int, any, *fault) {
 	}
 	r, ok := world.RoleByID(c.route.name)
 	if !ok {
-		return 0, nil, &fault{status: http.StatusNotFound, code: "RoleDefinitionDoesNotExist", message: noSuchRole(c.route.name)}
+		return 0, nil, &fault{Status: http.StatusNotFound, Code: "RoleDefinitionDoesNotExist", Message: noSuchRole(c.route.name)}
 	}
 	return http.StatusOK, c.definitionBody(r), nil
 }
@@ -87,8 +87,8 @@ func (c *call) definitionBody(r world.Role) map[string]any {
 // definitionID is the id of a role as seen from the subscription of the path.
 func (c *call) definitionID(role string) string {
 	id := "/providers/" + definitionType + "/" + role
-	if c.sub != nil {
-		id = "/subscriptions/" + c.sub.ID + id
+	if c.Sub != nil {
+		id = "/subscriptions/" + c.Sub.ID + id
 	}
 	return id
 }

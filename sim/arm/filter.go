@@ -23,7 +23,7 @@ var (
 // filter reads the $filter of a request. A function in names ends in "()".
 func (c *call) filter(names ...string) (terms, *fault) {
 	out := terms{eq: map[string]string{}, calls: map[string]string{}}
-	text := strings.TrimSpace(c.r.URL.Query().Get("$filter"))
+	text := strings.TrimSpace(c.R.URL.Query().Get("$filter"))
 	if text == "" {
 		return out, nil
 	}

@@ -1,11 +1,11 @@
 package arm
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/rekeyhq/rekey/sim/gateway"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -13,8 +13,8 @@ const vaultType = "Microsoft.KeyVault/vaults"
 
 func (c *call) listTenants() (int, any, *fault) {
 	var out []map[string]any
-	for _, t := range c.w.Tenants {
-		if strings.EqualFold(t.ID, c.token.Tenant) {
+	for _, t := range c.W.Tenants {
+		if strings.EqualFold(t.ID, c.Token.Tenant) {
 			out = append(out, map[string]any{
 				"id": "/tenants/" + t.ID, "tenantId": t.ID, "displayName": t.Name, "tenantCategory": "Home",
 				"defaultDomain": t.Domain, "domains": []string{t.Domain}, "countryCode": "NL",
@@ -26,8 +26,8 @@ func (c *call) listTenants() (int, any, *fault) {
 
 func (c *call) listSubscriptions() (int, any, *fault) {
 	out := []map[string]any{}
-	for _, s := range c.w.Subscriptions {
-		if strings.EqualFold(s.TenantID, c.token.Tenant) && c.sees(s) {
+	for _, s := range c.W.Subscriptions {
+		if strings.EqualFold(s.TenantID, c.Token.Tenant) && c.sees(s) {
 			out = append(out, subscriptionBody(s))
 		}
 	}
@@ -35,24 +35,24 @@ func (c *call) listSubscriptions() (int, any, *fault) {
 }
 
 func (c *call) getSubscription() (int, any, *fault) {
-	if !c.sees(c.sub) {
-		return 0, nil, c.authorize("Microsoft.Resources/subscriptions/read", "/subscriptions/"+c.sub.ID)
+	if !c.sees(c.Sub) {
+		return 0, nil, c.Authorize("Microsoft.Resources/subscriptions/read", "/subscriptions/"+c.Sub.ID)
 	}
-	return http.StatusOK, subscriptionBody(c.sub), nil
+	return http.StatusOK, subscriptionBody(c.Sub), nil
 }
 
 // sees says whether a principal knows of a subscription: it has a role at it, above it or at anything in it.
 func (c *call) sees(s *world.Subscription) bool {
 	scope := "/subscriptions/" + s.ID
-	if c.allowed("Microsoft.Resources/subscriptions/read", scope) {
+	if c.Allowed("Microsoft.Resources/subscriptions/read", scope) {
 		return true
 	}
-	return slices.ContainsFunc(c.w.RoleAssignments, func(a *world.RoleAssignment) bool {
-		if !a.Removed.IsZero() || !strings.EqualFold(a.PrincipalID, c.token.ObjectID) || !within(a.Scope, scope) {
+	return slices.ContainsFunc(c.W.RoleAssignments, func(a *world.RoleAssignment) bool {
+		if !a.Removed.IsZero() || !strings.EqualFold(a.PrincipalID, c.Token.ObjectID) || !within(a.Scope, scope) {
 			return false
 		}
 		role, ok := world.RoleByID(a.RoleID)
-		return ok && (len(role.Actions) > 0 || !c.w.Knobs.ARM.HideDataOnlySubscriptions)
+		return ok && (len(role.Actions) > 0 || !c.W.Knobs.ARM.HideDataOnlySubscriptions)
 	})
 }
 
@@ -66,8 +66,8 @@ func subscriptionBody(s *world.Subscription) map[string]any {
 
 // listResources and listResourceGroups show what the caller may read of it, to whoever knows of the subscription.
 func (c *call) listResources() (int, any, *fault) {
-	if !c.sees(c.sub) {
-		return 0, nil, c.authorize("Microsoft.Resources/subscriptions/resources/read", c.route.scope)
+	if !c.sees(c.Sub) {
+		return 0, nil, c.Authorize("Microsoft.Resources/subscriptions/resources/read", c.route.scope)
 	}
 	terms, f := c.filter("resourceType", "name", "resourceGroup", "location")
 	if f != nil {
@@ -81,13 +81,13 @@ func (c *call) listResources() (int, any, *fault) {
 	var out []map[string]any
 	for _, v := range c.vaults() {
 		has := map[string]string{"resourceType": vaultType, "name": v.Name, "resourceGroup": v.ResourceGroup, "location": v.Location}
-		if c.allowed(vaultType+"/read", v.ResourceID()) && terms.match(has) {
+		if c.Allowed(vaultType+"/read", v.ResourceID()) && terms.match(has) {
 			out = append(out, map[string]any{"id": v.ResourceID(), "name": v.Name, "type": vaultType, "location": v.Location, "tags": map[string]string{}})
 		}
 	}
 	for _, x := range c.consumers() {
 		has := map[string]string{"resourceType": x.kind, "name": x.name, "resourceGroup": x.group, "location": x.location}
-		if c.allowed(x.kind+"/read", x.id) && terms.match(has) {
+		if c.Allowed(x.kind+"/read", x.id) && terms.match(has) {
 			out = append(out, map[string]any{"id": x.id, "name": x.name, "type": x.kind, "location": x.location, "tags": map[string]string{}})
 		}
 	}
@@ -97,12 +97,12 @@ func (c *call) listResources() (int, any, *fault) {
 const groupRead = "Microsoft.Resources/subscriptions/resourceGroups/read"
 
 func (c *call) listResourceGroups() (int, any, *fault) {
-	if !c.sees(c.sub) {
-		return 0, nil, c.authorize(groupRead, c.route.scope)
+	if !c.sees(c.Sub) {
+		return 0, nil, c.Authorize(groupRead, c.route.scope)
 	}
 	var out []map[string]any
-	for _, g := range c.sub.ResourceGroups {
-		if c.allowed(groupRead, groupID(c.sub, g)) {
+	for _, g := range c.Sub.ResourceGroups {
+		if c.Allowed(groupRead, groupID(c.Sub, g)) {
 			out = append(out, c.groupBody(g))
 		}
 	}
@@ -110,14 +110,14 @@ func (c *call) listResourceGroups() (int, any, *fault) {
 }
 
 func (c *call) getResourceGroup() (int, any, *fault) {
-	if f := c.authorize(groupRead, c.route.scope); f != nil {
+	if f := c.Authorize(groupRead, c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkGroup(); f != nil {
 		return 0, nil, f
 	}
-	i := slices.IndexFunc(c.sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.route.group) })
-	return http.StatusOK, c.groupBody(c.sub.ResourceGroups[i]), nil
+	i := slices.IndexFunc(c.Sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.route.group) })
+	return http.StatusOK, c.groupBody(c.Sub.ResourceGroups[i]), nil
 }
 
 func groupID(s *world.Subscription, group string) string {
@@ -127,30 +127,30 @@ func groupID(s *world.Subscription, group string) string {
 // groupBody says that a group is where its first vault is, as the world keeps no location for groups.
 func (c *call) groupBody(group string) map[string]any {
 	location := "westeurope"
-	for _, v := range c.w.Vaults {
-		if strings.EqualFold(v.SubscriptionID, c.sub.ID) && strings.EqualFold(v.ResourceGroup, group) {
+	for _, v := range c.W.Vaults {
+		if strings.EqualFold(v.SubscriptionID, c.Sub.ID) && strings.EqualFold(v.ResourceGroup, group) {
 			location = v.Location
 			break
 		}
 	}
 	return map[string]any{
-		"id": groupID(c.sub, group), "name": group, "type": "Microsoft.Resources/resourceGroups", "location": location,
+		"id": groupID(c.Sub, group), "name": group, "type": "Microsoft.Resources/resourceGroups", "location": location,
 		"properties": map[string]string{"provisioningState": "Succeeded"},
 	}
 }
 
 func (c *call) checkGroup() *fault {
-	if slices.ContainsFunc(c.sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.route.group) }) {
+	if slices.ContainsFunc(c.Sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.route.group) }) {
 		return nil
 	}
-	return gatewayFault(http.StatusNotFound, "ResourceGroupNotFound", fmt.Sprintf("Resource group '%s' could not be found.", c.route.group))
+	return gateway.Refusal(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", c.route.group)
 }
 
 // vaults are those of the subscription, or of the group if the path names one.
 func (c *call) vaults() []*world.Vault {
 	var out []*world.Vault
-	for _, v := range c.w.Vaults {
-		if strings.EqualFold(v.SubscriptionID, c.sub.ID) && (c.route.group == "" || strings.EqualFold(v.ResourceGroup, c.route.group)) {
+	for _, v := range c.W.Vaults {
+		if strings.EqualFold(v.SubscriptionID, c.Sub.ID) && (c.route.group == "" || strings.EqualFold(v.ResourceGroup, c.route.group)) {
 			out = append(out, v)
 		}
 	}
@@ -158,7 +158,7 @@ func (c *call) vaults() []*world.Vault {
 }
 
 func (c *call) listVaults() (int, any, *fault) {
-	if f := c.authorize(vaultType+"/read", c.route.scope); f != nil {
+	if f := c.Authorize(vaultType+"/read", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if c.route.group != "" {
@@ -174,7 +174,7 @@ func (c *call) listVaults() (int, any, *fault) {
 }
 
 func (c *call) getVault() (int, any, *fault) {
-	if f := c.authorize(vaultType+"/read", c.route.scope); f != nil {
+	if f := c.Authorize(vaultType+"/read", c.route.scope); f != nil {
 		return 0, nil, f
 	}
 	if f := c.checkGroup(); f != nil {

@@ -3,6 +3,8 @@ package arm
 import (
 	"net/http"
 	"strings"
+
+	"github.com/rekeyhq/rekey/sim/gateway"
 )
 
 // within says whether scope a is at scope b or below it.
@@ -20,13 +22,12 @@ func (c *call) checkScope() *fault {
 	switch {
 	case c.route.scope == "":
 		return nil
-	case c.sub == nil:
-		return &fault{status: http.StatusNotImplemented, code: "NotImplemented",
-			message: "The simulator has no scope but the root, subscriptions and what is in them: " + c.route.scope}
+	case c.Sub == nil:
+		return gateway.NotSimulated("The simulator has no scope but the root, subscriptions and what is in them: %s", c.route.scope)
 	case len(segs) == 2:
 		return nil
 	case c.route.group == "":
-		return gatewayFault(http.StatusBadRequest, "InvalidScope", "The scope '"+c.route.scope+"' is not valid.")
+		return gateway.Refusal(http.StatusBadRequest, "InvalidScope", "The scope '%s' is not valid.", c.route.scope)
 	}
 	if f := c.checkGroup(); f != nil {
 		return f

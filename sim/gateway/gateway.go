@@ -87,11 +87,18 @@ type Fault struct {
 	// Flat refusals are not wrapped in "error".
 	Flat bool
 
-	reason string // of the challenge of a 401
+	gateway bool   // it was not the provider who refused
+	reason  string // of the challenge of a 401
 }
 
-func fault(status int, code, format string, args ...any) *Fault {
-	return &Fault{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+// Refusal is one by the gateway itself, before any provider was asked.
+func Refusal(status int, code, format string, args ...any) *Fault {
+	return &Fault{Status: status, Code: code, Message: fmt.Sprintf(format, args...), gateway: true}
+}
+
+// NotSimulated is the answer for what the real service has and this one does not.
+func NotSimulated(format string, args ...any) *Fault {
+	return &Fault{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: fmt.Sprintf(format, args...)}
 }
 
 func (f *Fault) body() any {
@@ -104,7 +111,10 @@ func (f *Fault) body() any {
 
 // Gateway serves one provider over a world.
 type Gateway struct {
-	W        *world.World
+	W *world.World
+	// AnyScope is for Resource Manager's own operations: they may be about no subscription, and find out themselves
+	// whether what their scope names exists.
+	AnyScope bool
 	requests uint64
 }
 
@@ -131,11 +141,9 @@ func (g *Gateway) answer(r *http.Request, known bool, do func(*Call) (Answer, *F
 		c.Sub = g.W.Subscriptions[i]
 	}
 	h = g.headers(c)
-	f := c.admit()
-	if f != nil {
-		h.Set("X-Ms-Failure-Cause", "gateway")
-	} else if !known {
-		f = fault(http.StatusNotImplemented, "NotImplemented", "The simulator does not have this part of Azure Resource Manager: %s %s", r.Method, r.URL.Path)
+	f := c.admit(g.AnyScope)
+	if f == nil && !known {
+		f = NotSimulated("The simulator does not have this part of Azure Resource Manager: %s %s", r.Method, r.URL.Path)
 	}
 	var a Answer
 	if f == nil {
@@ -145,6 +153,9 @@ func (g *Gateway) answer(r *http.Request, known bool, do func(*Call) (Answer, *F
 		a = Answer{Status: f.Status, JSON: f.body()}
 		if f.Status == http.StatusUnauthorized {
 			h.Set("WWW-Authenticate", c.challenge(f))
+		}
+		if f.gateway {
+			h.Set("X-Ms-Failure-Cause", "gateway")
 		}
 	}
 	switch {
@@ -186,8 +197,11 @@ var (
 	guidForm    = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
+// IsGUID says whether a text has the form of an id.
+func IsGUID(s string) bool { return guidForm.MatchString(s) }
+
 // admit refuses what no provider gets to see.
-func (c *Call) admit() *Fault {
+func (c *Call) admit(anyScope bool) *Fault {
 	if f := c.authenticate(); f != nil {
 		return f
 	}
@@ -195,18 +209,20 @@ func (c *Call) admit() *Fault {
 	id := c.Path.Subscription
 	switch {
 	case c.Version == "":
-		return fault(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
+		return Refusal(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
 	case !versionForm.MatchString(c.Version):
-		return fault(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '%s' is invalid.", c.Version)
-	case !guidForm.MatchString(id):
-		return fault(http.StatusBadRequest, "InvalidSubscriptionId", "The provided subscription identifier '%s' is malformed or invalid.", id)
+		return Refusal(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '%s' is invalid.", c.Version)
+	case id == "" && anyScope:
+		return nil
+	case !IsGUID(id):
+		return Refusal(http.StatusBadRequest, "InvalidSubscriptionId", "The provided subscription identifier '%s' is malformed or invalid.", id)
 	case c.Sub == nil:
-		return fault(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
+		return Refusal(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
 	case !strings.EqualFold(c.Sub.TenantID, c.Token.Tenant):
 		const reason = "The access token is from the wrong issuer"
 		return unauthorized("InvalidAuthenticationTokenTenant", reason+fmt.Sprintf(" 'https://sts.windows.net/%s/'. It must match the tenant 'https://sts.windows.net/%s/' associated with this subscription.", c.Token.Tenant, c.Sub.TenantID), reason+".")
-	case c.Path.Group != "" && !slices.ContainsFunc(c.Sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.Path.Group) }):
-		return fault(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", c.Path.Group)
+	case c.Path.Group != "" && !anyScope && !slices.ContainsFunc(c.Sub.ResourceGroups, func(g string) bool { return strings.EqualFold(g, c.Path.Group) }):
+		return Refusal(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", c.Path.Group)
 	}
 	return nil
 }
@@ -236,7 +252,7 @@ func (c *Call) authenticate() *Fault {
 }
 
 func unauthorized(code, message, reason string) *Fault {
-	return &Fault{Status: http.StatusUnauthorized, Code: code, Message: message, reason: reason}
+	return &Fault{Status: http.StatusUnauthorized, Code: code, Message: message, gateway: true, reason: reason}
 }
 
 func (c *Call) challenge(f *Fault) string {
@@ -250,17 +266,26 @@ func (c *Call) challenge(f *Fault) string {
 	return fmt.Sprintf(`Bearer authorization_uri="https://login.windows.net/%s", error="invalid_token", error_description="%s"`, tenant, f.reason)
 }
 
-// Authorize refuses a caller that no role lets do an action at a scope, by the role assignments of this moment.
+// Allowed says whether a role lets the caller do an action at a scope, by the role assignments of this moment.
+func (c *Call) Allowed(action, scope string) bool {
+	return c.W.Allowed(c.Token.ObjectID, action, scope)
+}
+
+// Authorize refuses a caller that is not allowed. For role assignments the words speak of conditions too (facts 2.1).
 func (c *Call) Authorize(action, scope string) *Fault {
-	if c.W.Allowed(c.Token.ObjectID, action, scope) {
+	if c.Allowed(action, scope) {
 		return nil
 	}
 	client := c.Token.AppID
 	if c.Token.User {
 		client = c.Token.Name
 	}
-	return fault(http.StatusForbidden, "AuthorizationFailed", "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-		client, c.Token.ObjectID, action, scope)
+	why := "authorization"
+	if strings.HasPrefix(action, "Microsoft.Authorization/roleAssignments/") && !strings.HasSuffix(action, "/read") {
+		why = "authorization or an ABAC condition not fulfilled"
+	}
+	return Refusal(http.StatusForbidden, "AuthorizationFailed", "The client '%s' with object id '%s' does not have %s to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+		client, c.Token.ObjectID, why, action, cmp.Or(scope, "/"))
 }
 
 // Scope is the resource group of the address, or its subscription.
@@ -274,13 +299,13 @@ func (c *Call) Scope() string {
 
 // NotFound refuses a resource that is not there.
 func (c *Call) NotFound(kind, name string) *Fault {
-	return fault(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", kind, name, c.Path.Group)
+	return Refusal(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix", kind, name, c.Path.Group)
 }
 
 // Decode reads the request's body.
 func (c *Call) Decode(v any) *Fault {
 	if len(c.Body) == 0 || json.Unmarshal(c.Body, v) != nil {
-		return fault(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
+		return Refusal(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
 	}
 	return nil
 }
