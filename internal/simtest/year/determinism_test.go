@@ -9,9 +9,6 @@ import (
 func TestASeedRepeatsAYear(t *testing.T) {
 	t.Parallel()
 	p := plan{size: size{seed: 5, credentials: 20, days: 35, every: 12 * time.Hour}, keepLines: true}
-	if raceDetector {
-		p.days = 15
-	}
 	first, second := live(t, p), live(t, p)
 	for i := range max(len(first.lines), len(second.lines)) {
 		if a, b := at(first.lines, i), at(second.lines, i); a != b {

@@ -56,7 +56,7 @@ func TestAYear(t *testing.T) {
 	for _, s := range sizes {
 		t.Run(fmt.Sprintf("%d credentials for %d days", s.credentials, s.days), func(t *testing.T) {
 			t.Parallel()
-			if raceDetector || testing.Short() {
+			if testing.Short() {
 				s.days = min(s.days, 45)
 			}
 			y := live(t, plan{size: s})
@@ -99,7 +99,7 @@ func (y *year) eventful(t *testing.T) {
 // credentials, a number of days, an interval, and what it found.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
-	if testing.Short() || raceDetector || *prove {
+	if testing.Short() || *prove {
 		t.Skip("too long")
 	}
 	f, err := os.Open("testdata/seeds.txt")

@@ -1,5 +1,0 @@
-//go:build !race
-
-package year
-
-const raceDetector = false
