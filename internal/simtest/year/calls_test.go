@@ -66,7 +66,8 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 // subject is what a call is about: one credential, or an account's list.
 type subject struct {
 	life    *life
-	account int // -1 for none
+	account int       // -1 for none
+	read    time.Time // when the process last read the secret
 }
 
 // meet has a request meet its fate.
@@ -190,7 +191,7 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 			}
 		}
 	}
-	y.crossed(p, c, about.life, o)
+	y.crossed(p, c, about, o)
 	if l := about.life; c.Operation == "UpdatePat" && l != nil && c.Applied() {
 		// Azure DevOps cuts what is extended to the longest life of its policy, counted from the token's creation: under
 		// a policy that is younger than the token an extension shortens it, at worst into the past. Nobody can know before.
@@ -214,19 +215,23 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 
 // crossed sees to what nobody can promise: Key Vault has no compare-and-swap. A tag that a person sets between a run's
 // look at the secret and its write is lost; and a PUT of a machine that slept at that very instant publishes what
-// others have swept meanwhile. Both are counted. The year is locked.
-func (y *year) crossed(p *process, c *invariant.Call, l *life, o outcome) {
+// others have swept meanwhile. Both are counted. A request that was left behind was made of what its process had read
+// when it was sent, whatever it read since. The year is locked.
+func (y *year) crossed(p *process, c *invariant.Call, about subject, o outcome) {
+	l := about.life
 	if l == nil || !c.Applied() {
 		return
 	}
 	if c.Operation == "GetSecret" {
-		p.read[l] = c.At
+		if !c.Late {
+			p.read[l] = c.At
+		}
 		return
 	}
 	if c.Operation != "SetSecret" && c.Operation != "UpdateSecret" {
 		return
 	}
-	if !l.tagged.IsZero() && !l.tagged.Before(p.read[l]) {
+	if !l.tagged.IsZero() && !l.tagged.Before(about.read) {
 		l.tagged = time.Time{}
 		delete(l.history.Foreign.Tags, l.promise().Target.String())
 		y.stats.crossed++
@@ -382,6 +387,7 @@ func (p *process) describe(req *http.Request) (*invariant.Call, subject) {
 			}
 		}
 	}
+	about.read = p.read[about.life]
 	return c, about
 }
 

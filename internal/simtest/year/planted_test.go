@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -75,6 +76,44 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 			if c.want != "" {
 				t.Errorf("%s is not found", c.want)
 			}
+		})
+	}
+}
+
+// TestAWriteThatAPersonsTagsCrossedIsNoBrokenPromise tells what Key Vault cannot prevent from what Rekey must: it counts
+// what the process had read when it sent the write, for it may read again before a request that it gave up on arrives.
+func TestAWriteThatAPersonsTagsCrossedIsNoBrokenPromise(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		read, again time.Duration // after the person's change; again is the process's last read
+		late        bool
+		crossed     int
+	}{
+		"a write made of what was read before":                                {-time.Second, -time.Second, false, 1},
+		"a write made of what was read after":                                 {time.Second, time.Second, false, 0},
+		"a request left behind, made of what was read before, and read since": {-time.Second, time.Minute, true, 1},
+		"a request left behind, made of what was read after, and read again":  {time.Second, time.Minute, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			live(t, plan{size: size{seed: 11, credentials: 6, days: 12, every: 24 * time.Hour}, plant: func(y *year) {
+				l := y.book.lives[0]
+				target := l.promise().Target.String()
+				y.locked(func(w *world.World) {
+					before := y.stats.crossed
+					l.tagged = w.Now().Add(-time.Hour)
+					l.history.Foreign.Tags[target] = map[string]string{"owner": "a person"}
+					p := &process{y: y, read: map[*life]time.Time{l: l.tagged.Add(c.again)}}
+					call := &invariant.Call{Operation: "UpdateSecret", Target: target, Status: 200, At: w.Now(), Late: c.late}
+					y.crossed(p, call, subject{life: l, read: l.tagged.Add(c.read)}, "")
+					_, promised := l.history.Foreign.Tags[target]
+					if n := y.stats.crossed - before; n != c.crossed || promised != (c.crossed == 0) {
+						t.Errorf("counted %d times, and still promised: %t", n, promised)
+					}
+					delete(l.history.Foreign.Tags, target)
+					l.tagged = time.Time{}
+				})
+			}})
 		})
 	}
 }
