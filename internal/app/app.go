@@ -18,6 +18,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/entra"
+	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
@@ -46,6 +47,7 @@ type App struct {
 	cred     *azhttp.Credential
 	vaults   map[string]driver.Store // by host
 	accounts map[string]*entra.Account
+	graph    *graph.Client // nil until something needs it
 }
 
 // New makes an App. It reads the files that the identity names, and sends nothing.
@@ -109,6 +111,11 @@ func (a *App) store(name string) (driver.Store, error) {
 	return s, nil
 }
 
+// authority is the tenant's address at the identity platform.
+func (a *App) authority() string {
+	return strings.TrimSuffix(a.cloud.ActiveDirectoryAuthorityHost, "/") + "/" + a.cfg.Manifest.Tenant
+}
+
 // Account makes an account once.
 func (a *App) Account(name string) (*entra.Account, error) {
 	if acc, ok := a.accounts[name]; ok {
@@ -118,10 +125,7 @@ func (a *App) Account(name string) (*entra.Account, error) {
 	if !ok {
 		return nil, fmt.Errorf("no account %q in the manifest%s", name, manifest.DidYouMean(name, a.AccountNames()))
 	}
-	cfg := entra.AccountConfig{Name: m.Name, Authority: a.cloud.ActiveDirectoryAuthorityHost + a.cfg.Manifest.Tenant, ClientID: m.ClientID, Username: m.Username}
-	if !strings.HasSuffix(a.cloud.ActiveDirectoryAuthorityHost, "/") {
-		cfg.Authority = a.cloud.ActiveDirectoryAuthorityHost + "/" + a.cfg.Manifest.Tenant
-	}
+	cfg := entra.AccountConfig{Name: m.Name, Authority: a.authority(), ClientID: m.ClientID, Username: m.Username}
 	var err error
 	if cfg.Cache, err = a.secretRef(m.TokenCache); err != nil {
 		return nil, err

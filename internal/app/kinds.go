@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/rekeyhq/rekey/internal/azure/devops"
+	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -26,6 +27,7 @@ type issued struct {
 // kinds are all kinds of issuers. A new one is its folder and its entry here.
 var kinds = []kind{
 	{devops.Kind, makePAT},
+	{graph.Kind, makeAppSecret},
 }
 
 // Kinds are what a manifest can name.
@@ -54,6 +56,19 @@ func makePAT(a *App, c manifest.Credential) (issued, error) {
 	}
 	if seal := account.Seal(); seal != nil {
 		out.seal = &engine.Seal{Store: seal.Store, Name: seal.Name}
+	}
+	return out, nil
+}
+
+func makeAppSecret(a *App, c manifest.Credential) (issued, error) {
+	s := *c.Settings.(*graph.Settings)
+	if a.graph == nil {
+		a.graph = graph.NewClient(a.options(), a.client.Renewing(a.options(), a.cred), a.cred)
+	}
+	i := graph.New(a.graph, a.authority(), s)
+	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape()}
+	if s.Adopt != nil {
+		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}
 	}
 	return out, nil
 }

@@ -26,7 +26,8 @@ type Issuer interface {
 	Quiet() bool
 
 	// List reads everything alive that the account can see, completely: a list that broke off half-way is an error.
-	// The order means nothing, no id appears twice, and what was issued a moment ago may still be missing.
+	// The order means nothing, no id appears twice, and what was issued a moment ago may still be missing. What has
+	// ended may be in it, if it bears a stamp and the service keeps it until it is revoked.
 	List(ctx context.Context) (Listing, error)
 
 	// Issue makes a new credential named by the stamp. The value exists only in this answer. An Ambiguous error means
@@ -48,6 +49,8 @@ type Issuer interface {
 type Listing struct {
 	Issued []rotation.Issued
 	Date   time.Time
+	// Notes are what a person should know of the account, in whole sentences. Nothing is decided by them.
+	Notes []string
 }
 
 // IssueRequest is what is asked of an issuer.

@@ -42,6 +42,7 @@ type pass struct {
 	lastErr           error     // why the last look failed
 	failure           error     // why the last replacement failed
 	effects           []ledger.Entry
+	notes             []string // what the issuer wants people to know of the account
 	slept             time.Duration
 	since             time.Time // wall clock of the observation's first direct look; zero before it
 }
@@ -204,6 +205,7 @@ func (p *pass) readIssued(ctx context.Context) error {
 	}
 	// A copy: what this pass issues and revokes is added to it and taken out of it.
 	p.obs.Issued = rotation.Known(append([]rotation.Issued(nil), l.Issued...))
+	p.notes = l.Notes
 	if !l.Date.IsZero() {
 		p.obs.IssuerDate, p.issuerAt = l.Date, at
 		p.clock(l.Date, at)
@@ -306,5 +308,8 @@ func (p *pass) tags() map[string]string {
 
 func (p *pass) result(d rotation.Decision, err error) Result {
 	p.value.Wipe()
+	for _, text := range p.notes {
+		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
+	}
 	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known}
 }

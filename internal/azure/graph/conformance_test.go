@@ -1,0 +1,211 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/azure/graph"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/sim"
+	"github.com/rekeyhq/rekey/sim/world"
+)
+
+func TestAppSecretsAreAnIssuer(t *testing.T) {
+	drivertest.Issuer(t, func(t *testing.T) drivertest.IssuerBed {
+		return bed(t, nil, nil)
+	})
+}
+
+// Every part of the directory is late, and two writes in a row clash.
+func TestAppSecretsAreAnIssuerWhereChangesTravel(t *testing.T) {
+	drivertest.Issuer(t, func(t *testing.T) drivertest.IssuerBed {
+		settle := func() {
+			time.Sleep(30 * time.Second)
+			synctest.Wait()
+		}
+		return bed(t, func(w *world.World) {
+			w.Knobs.Entra.Regions, w.Knobs.Entra.NewSecretDelay, w.Knobs.Entra.RemovalDelay = 3, world.Duration(18*time.Second), world.Duration(20*time.Second)
+			w.Knobs.Graph.ReplicationLag, w.Knobs.Graph.Replicas = world.Duration(9*time.Second), 3
+			w.Knobs.Graph.ListLag, w.Knobs.Graph.WriteGap = world.Duration(20*time.Second), world.Duration(2*time.Second)
+		}, settle)
+	})
+}
+
+func bed(t *testing.T, change func(*world.World), settle func()) drivertest.IssuerBed {
+	s, client := over(t, change)
+	return drivertest.IssuerBed{
+		Issuer:  graph.New(client, authority, graph.Settings{AppID: world.AppReporting}),
+		Twin:    graph.New(client, authority, graph.Settings{AppID: strings.ToUpper(world.AppReporting)}),
+		Service: service(s),
+		Fill:    func(n int) { fill(s.World(), n) },
+		Whole:   true, Fixed: true, Settle: settle,
+		Lapse: func() {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		},
+	}
+}
+
+const authority = "https://login.microsoftonline.com/" + world.TenantID
+
+// over makes a world and a client of its Graph, signed in as the machine's identity.
+func over(t *testing.T, change func(*world.World)) (*sim.Server, *graph.Client) {
+	t.Helper()
+	s, err := sim.New(sim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := s.World()
+	w.Lock()
+	defer w.Unlock()
+	// Rekey is an app registration here: azidentity's managed identity wants an address on this machine.
+	rekey := &world.App{ID: w.NewID(), ClientID: w.NewID(), TenantID: world.TenantID, Name: "rekey", ServicePrincipalID: w.NewID(),
+		ApplicationPermissions: []string{"Application.ReadWrite.OwnedBy"}}
+	value := w.MintClientSecret()
+	rekey.Secrets = []*world.PasswordCredential{{KeyID: w.NewID(), Start: w.Now().Add(-time.Hour), End: w.Now().AddDate(10, 0, 0), Value: value}}
+	w.Apps = append(w.Apps, rekey)
+	app(w, world.AppReporting).Owners = append(app(w, world.AppReporting).Owners, rekey.ServicePrincipalID)
+	if change != nil {
+		change(w)
+	}
+	client := azhttp.NewClient(s.Transport(), nil)
+	cred := azhttp.NewCredential("rekey", &identity{s: s, id: rekey.ClientID, value: value})
+	opts := client.Options(cloud.AzurePublic)
+	return s, graph.NewClient(opts, client.Renewing(opts, cred), cred)
+}
+
+// app finds an application by its app id. Locked.
+func app(w *world.World, id string) *world.App {
+	for _, a := range w.Apps {
+		if a.ClientID == id {
+			return a
+		}
+	}
+	return nil
+}
+
+var operations = map[string][2]string{"List": {"graph", "GetApplication"}, "Issue": {"graph", "AddPassword"}, "Check": {"entra", "token:client_credentials"},
+	"Extend": {"graph", "none"}, "Revoke": {"graph", "RemovePassword"}}
+
+func service(s *sim.Server) drivertest.Service {
+	w := s.World()
+	var mu sync.Mutex
+	sent := map[string]int{}
+	s.OnRequest(func(service, operation string, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		sent[service+" "+operation]++
+	})
+	secrets := func() []string {
+		w.Lock()
+		defer w.Unlock()
+		return w.Secrets()
+	}
+	return drivertest.Service{
+		Now:     func() time.Time { w.Lock(); defer w.Unlock(); return w.Now() },
+		Advance: w.Advance,
+		Secrets: secrets,
+		Sent: func(method string) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return sent[operations[method][0]+" "+operations[method][1]]
+		},
+		Fault: func(method string, f drivertest.Fault, nth, times int) {
+			x := sim.Fault{Service: operations[method][0], Operation: operations[method][1], Nth: nth, Times: times}
+			quoted, _ := json.Marshal("refused: " + strings.Join(secrets(), " "))
+			body := func(code string) sim.Text {
+				return sim.Text(fmt.Sprintf(`{"error":{"code":%q,"message":%s,"innerError":{"request-id":"x"}}}`, code, quoted))
+			}
+			switch f {
+			case drivertest.Lost:
+				x.Do = sim.DoLost
+			case drivertest.Late:
+				x.Do, x.Delay = sim.DoLate, world.Duration(10*time.Second)
+			case drivertest.Cut:
+				x.Do = sim.DoCut
+			case drivertest.Throttled:
+				x.Do, x.RetryAfter = sim.DoThrottle, "3"
+			case drivertest.Unavailable:
+				x.Do, x.Status, x.Body = sim.DoAnswer, 503, body("UnknownError")
+			case drivertest.Truncated:
+				x.Do = sim.DoTruncate
+			case drivertest.Malformed:
+				x.Do = sim.DoMalform
+			case drivertest.Page:
+				x.Do = sim.DoSignIn
+			case drivertest.Refused:
+				x.Do, x.Status, x.Body = sim.DoAnswer, 400, body("Request_BadRequest")
+			case drivertest.Denied:
+				x.Do, x.Status, x.Body = sim.DoAnswer, 403, body("Authorization_RequestDenied")
+			}
+			if err := s.AddFaults(x); err != nil {
+				panic(err)
+			}
+		},
+	}
+}
+
+// fill gives the application secrets that somebody else made.
+func fill(w *world.World, n int) {
+	w.Lock()
+	defer w.Unlock()
+	a := app(w, world.AppReporting)
+	for i := range n {
+		a.Secrets = append(a.Secrets, &world.PasswordCredential{KeyID: w.NewID(), Name: fmt.Sprintf("by hand %d", i), Start: w.Now(), End: w.Now().Add(24 * time.Hour), Value: w.MintClientSecret()})
+	}
+}
+
+// identity signs Rekey in with its own client secret, as anything could.
+type identity struct {
+	s         *sim.Server
+	id, value string
+
+	mu    sync.Mutex
+	token string
+	until time.Time
+}
+
+func (i *identity) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	w := i.s.World()
+	w.Lock()
+	now := w.Now()
+	w.Unlock()
+	if now.Before(i.until) {
+		return azcore.AccessToken{Token: i.token, ExpiresOn: time.Now().Add(time.Minute)}, nil
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {i.id}, "client_secret": {i.value}, "scope": {o.Scopes[0]}}
+	req, err := http.NewRequest(http.MethodPost, authority+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := i.s.Transport().RoundTrip(req)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	defer resp.Body.Close()
+	var body struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || body.AccessToken == "" {
+		return azcore.AccessToken{}, errors.New("the simulator signs nobody in")
+	}
+	i.token, i.until = body.AccessToken, now.Add(30*time.Minute)
+	return azcore.AccessToken{Token: i.token, ExpiresOn: time.Now().Add(time.Minute)}, nil
+}

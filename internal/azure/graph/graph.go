@@ -1,0 +1,183 @@
+// Package graph is the issuer of client secrets of app registrations: Microsoft Graph's addPassword and
+// removePassword, and a sign-in that proves a secret.
+//
+// It is not for the secrets of a service principal, which are other ones and which an application does not show, nor
+// for certificates. What always holds (facts/keyvault-graph-arm.md 3): a secret's value is in one answer and nowhere
+// else; its end is always asked for, because the default breaks under a tenant's policy; a new one counts as working
+// only after several sign-ins in a row, for it is not known everywhere at once; "No password credential found" is
+// believed only after the application was read; writes to one application take turns.
+package graph
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/secret"
+)
+
+// Secrets is a driver.Issuer for one client secret of an application.
+type Secrets struct {
+	client *Client
+	app    key
+	token  string // address of the token endpoint
+}
+
+var _ driver.Issuer = (*Secrets)(nil)
+
+// New makes an issuer. Nothing is sent. authority is the tenant's address at the identity platform.
+func New(client *Client, authority string, s Settings) *Secrets {
+	return &Secrets{client: client, app: key{s.ObjectID, s.AppID}, token: strings.TrimSuffix(authority, "/") + "/oauth2/v2.0/token"}
+}
+
+// password is a passwordCredential on the wire.
+type password struct {
+	KeyID       string       `json:"keyId"`
+	DisplayName string       `json:"displayName"`
+	Start       time.Time    `json:"startDateTime"`
+	End         time.Time    `json:"endDateTime"`
+	SecretText  secret.Value `json:"secretText"`
+}
+
+// application is what is read of one.
+type application struct {
+	ID        string      `json:"id"`
+	AppID     string      `json:"appId"`
+	Passwords *[]password `json:"passwordCredentials"`
+	Owners    *[]struct {
+		ID string `json:"id"`
+	} `json:"owners"`
+}
+
+// ListKey implements driver.Issuer: an application is its own account.
+func (s *Secrets) ListKey() string { return "graph/" + s.app.String() }
+
+// Quiet implements driver.Issuer: Rekey's own identity has nothing that is used up.
+func (s *Secrets) Quiet() bool { return true }
+
+// Shape hashes what a client secret of these settings is: its application, and nothing else.
+func (s *Secrets) Shape() string {
+	place := sha256.Sum256([]byte("appSecret\n" + s.app.String()))
+	return hex.EncodeToString(place[:5])
+}
+
+// read reads the application.
+func (s *Secrets) read(ctx context.Context, op string) (application, *http.Response, error) {
+	var a application
+	resp, err := s.client.call(ctx, op, http.MethodGet, s.app.path()+"?$select=id,appId,passwordCredentials&$expand=owners($select=id)", nil, &a)
+	if err != nil {
+		return application{}, resp, err
+	}
+	if a.ID == "" || a.AppID == "" || a.Passwords == nil {
+		return application{}, resp, &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "the answer is no whole application", Date: azhttp.Date(resp)}
+	}
+	s.client.same(a.ID, a.AppID)
+	return a, resp, nil
+}
+
+// List implements driver.Issuer. Microsoft Graph goes on listing what has expired, and counts it: what is stamped is
+// listed here too, so that it is cleared away.
+func (s *Secrets) List(ctx context.Context) (driver.Listing, error) {
+	a, resp, err := s.read(ctx, "list the client secrets of application "+s.app.String())
+	if err != nil {
+		return driver.Listing{}, err
+	}
+	out := driver.Listing{Date: azhttp.Date(resp)}
+	seen := map[string]bool{}
+	for _, p := range *a.Passwords {
+		p.SecretText.Wipe()
+		if p.KeyID == "" || seen[p.KeyID] || !p.End.After(out.Date) && !rotation.LooksStamped(p.DisplayName) {
+			continue
+		}
+		seen[p.KeyID] = true
+		out.Issued = append(out.Issued, s.issued(p))
+	}
+	if a.Owners != nil && len(*a.Owners) == 0 {
+		out.Notes = []string{"application " + s.app.String() + " has no owner: nobody answers for it, and Rekey can change it only while it may change every application. Make the people who use it, and Rekey's service principal, its owners"}
+	}
+	return out, nil
+}
+
+func (s *Secrets) issued(p password) rotation.Issued {
+	return rotation.Issued{ID: p.KeyID, Name: p.DisplayName, From: p.Start.UTC(), To: p.End.UTC(), Shape: s.Shape()}
+}
+
+// Issue implements driver.Issuer.
+func (s *Secrets) Issue(ctx context.Context, req driver.IssueRequest) (driver.Issue, error) {
+	op := "add a client secret to application " + s.app.String()
+	in := map[string]any{"passwordCredential": map[string]string{
+		"displayName": req.Stamp.String(),
+		"endDateTime": req.Until.UTC().Format(time.RFC3339),
+	}}
+	var p password
+	resp, err := s.client.write(ctx, op, s.app, "addPassword", in, &p)
+	if err != nil {
+		return driver.Issue{}, err
+	}
+	if p.KeyID == "" || p.SecretText.Empty() || p.End.IsZero() {
+		p.SecretText.Wipe()
+		return driver.Issue{}, &driver.Error{Kind: driver.Ambiguous, Op: op, Detail: "the answer holds no whole client secret", Date: azhttp.Date(resp)}
+	}
+	return driver.Issue{Issued: s.issued(p), Value: p.SecretText, Date: azhttp.Date(resp)}, nil
+}
+
+// Extend implements driver.Issuer: Microsoft Graph moves no date of a client secret.
+func (s *Secrets) Extend(_ context.Context, id string, _ time.Time) (rotation.Issued, error) {
+	return rotation.Issued{}, driver.Errorf(driver.Rejected, "extend client secret "+id+" of application "+s.app.String(), "", "the date of a client secret cannot be moved")
+}
+
+const (
+	// replicated is the age from which a secret is known to every replica: what they say of it is believed at once.
+	replicated = 5 * time.Minute
+	// removals bounds how often the removal of a secret is sent that is not found: 15 s with the pauses between.
+	removals = 5
+)
+
+// Revoke implements driver.Issuer. "No password credential found" is also what a replica says that has not heard of a
+// new secret, or what a second removal gets: the application is read, and a young secret is asked for again and again.
+func (s *Secrets) Revoke(ctx context.Context, permit rotation.Permit, now time.Time) error {
+	if err := permit.Valid(now); err != nil {
+		return err
+	}
+	op := "remove client secret " + permit.IssuerID() + " of application " + s.app.String()
+	stamp, _ := rotation.ParseStamp(permit.Name())
+	young := now.Sub(stamp.Generation.Time()) < replicated
+	for try := 1; ; try++ {
+		_, err := s.client.write(ctx, op, s.app, "removePassword", map[string]string{"keyId": permit.IssuerID()}, nil)
+		if codeOf(err) != unfound {
+			return err
+		}
+		listed, err := s.lists(ctx, op, permit.IssuerID())
+		switch {
+		case err != nil:
+			return err
+		case !listed && (!young || try == removals):
+			return nil
+		case try == removals:
+			return driver.Errorf(driver.Conflict, op, unfound, "Microsoft Graph lists it, and does not find it to remove")
+		}
+		if err := pause(ctx, try); err != nil {
+			return driver.Errorf(driver.Unavailable, op, "", "interrupted, or no answer in time")
+		}
+	}
+}
+
+// lists says whether the application has a client secret of that id.
+func (s *Secrets) lists(ctx context.Context, op, id string) (bool, error) {
+	a, _, err := s.read(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range *a.Passwords {
+		if strings.EqualFold(p.KeyID, id) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

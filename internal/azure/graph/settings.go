@@ -1,0 +1,38 @@
+package graph
+
+import (
+	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/rotation"
+)
+
+// Settings are the block "appSecret" of a credential.
+type Settings struct {
+	AppID    string `yaml:"appId" is:"guid" one:"way to name the application" doc:"The application (client) id of the app registration."`
+	ObjectID string `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
+	Adopt    *Adopt `yaml:"adopt" doc:"An existing client secret, not made by Rekey, to take over."`
+}
+
+// Adopt names an existing client secret.
+type Adopt struct {
+	ID   string `yaml:"id" is:"guid" one:"way to name the secret" doc:"Its key id (\"Secret ID\" in the portal)."`
+	Name string `yaml:"name" one:"way to name the secret" doc:"Its description, if exactly one secret of the application has it."`
+}
+
+// Kind is what a manifest can say about a client secret of an app registration.
+func Kind() manifest.Kind {
+	return manifest.Kind{
+		Name: "appSecret",
+		Doc:  "A client secret of an app registration in Microsoft Entra ID.",
+		New:  func() manifest.Settings { return &Settings{} },
+	}
+}
+
+// Check implements manifest.Settings.
+func (s *Settings) Check(report func(path, text string), in manifest.Context) {
+	if in.Strategy == manifest.Extend {
+		report("", "the date of a client secret cannot be moved: take out 'strategy: extend', and it is replaced")
+	}
+	if s.Adopt != nil && rotation.LooksStamped(s.Adopt.Name) {
+		report("adopt.name", "a client secret that Rekey made is found by its stamp and need not be adopted")
+	}
+}
