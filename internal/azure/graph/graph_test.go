@@ -274,3 +274,34 @@ func TestAnApplicationWithoutAnOwnerIsReported(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAReplicaDoesNotFindAndAnotherListsIsNotGone(t *testing.T) {
+	for reads := range 2 { // which replica answers first
+		play(t, func(w *world.World) {
+			w.Knobs.Graph.ReplicationLag, w.Knobs.Graph.Replicas = world.Duration(time.Hour), 2
+		}, func(t *testing.T, s *sim.Server, i *graph.Secrets) {
+			made, err := i.Issue(t.Context(), request(time.Now(), 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Minute) // long after what is new is known
+			for range reads {
+				if _, err := i.List(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = i.Revoke(t.Context(), permitFor(t, made.Issued, time.Now()), time.Now())
+			if err != nil {
+				refusedWith(t, err, driver.Conflict, false, "")
+			}
+			w := s.World()
+			w.Lock()
+			defer w.Unlock()
+			for _, p := range app(w, world.AppReporting).Secrets {
+				if p.KeyID == made.Issued.ID && err == nil {
+					t.Errorf("after %d reads it was called gone, and it is alive", reads)
+				}
+			}
+		})
+	}
+}
