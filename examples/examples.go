@@ -9,3 +9,8 @@ import _ "embed"
 //
 //go:embed pat/rekey.yaml
 var PAT []byte
+
+// AppSecret is app-secret/rekey.yaml: one client secret of an app registration.
+//
+//go:embed app-secret/rekey.yaml
+var AppSecret []byte

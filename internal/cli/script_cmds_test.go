@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -64,6 +66,35 @@ var volatile = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
 	{regexp.MustCompile(`took=\S+`), "took=<time>"},
 	{regexp.MustCompile(`  +`), "  "}, // a table's columns are as wide as the times are
+}
+
+// cmdSignIn signs in as an application with a version of a secret, counted back from the newest, which is 0, as who
+// uses it would: signin APP SECRET VERSION.
+func cmdSignIn(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: signin APP SECRET VERSION")
+	}
+	back, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	s := running(ts)
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {args[0]}, "scope": {"https://graph.microsoft.com/.default"}}
+	w := s.World()
+	w.Lock()
+	for _, v := range w.Vaults {
+		for _, x := range v.Secrets {
+			if n := len(x.Versions) - 1 - back; x.Name == args[1] && n >= 0 {
+				form.Set("client_secret", x.Versions[n].Value)
+			}
+		}
+	}
+	w.Unlock()
+	client := http.Client{Transport: s.Transport()}
+	resp, err := client.PostForm("https://login.microsoftonline.com/"+world.TenantID+"/oauth2/v2.0/token", form)
+	ts.Check(err)
+	defer resp.Body.Close()
+	if !form.Has("client_secret") || (resp.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("signed in: %d", resp.StatusCode)
+	}
 }
 
 // cmdNormal writes a file without what differs from run to run into another: normal stdout FILE.

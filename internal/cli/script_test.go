@@ -68,18 +68,24 @@ func TestScripts(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700); err != nil {
 				return err
 			}
-			manifest, err := os.ReadFile("../../examples/pat/rekey.yaml")
-			if err != nil {
-				return err
-			}
 			env.Values[simKey{}] = &simulator{}
-			return os.WriteFile(filepath.Join(env.WorkDir, "example.yaml"), manifest, 0o600)
+			for name, example := range map[string]string{"example.yaml": "pat", "app-secret.yaml": "app-secret"} {
+				manifest, err := os.ReadFile("../../examples/" + example + "/rekey.yaml")
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), manifest, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sim":      cmdSim,
 			"clock":    cmdClock,
 			"fault":    cmdFault,
 			"requests": cmdRequests,
+			"signin":   cmdSignIn,
 			"normal":   cmdNormal,
 			"exits":    cmdExits,
 			"replace":  cmdReplace,
@@ -100,6 +106,15 @@ var worlds = map[string]func(*world.State){
 	"mfa": func(s *world.State) { s.Users[0].MFARequired = true },
 	// Rekey may not touch the vault that it publishes to.
 	"denied": func(s *world.State) { s.RoleAssignments = s.RoleAssignments[1:] },
+	// The example's app registration has lost its owners, and Rekey may change every one.
+	"ownerless": func(s *world.State) {
+		for _, a := range s.Apps {
+			if a.ClientID == world.AppReporting {
+				a.Owners = nil
+			}
+		}
+		s.ManagedIdentities[0].ApplicationPermissions = []string{"Application.ReadWrite.All"}
+	},
 	// A PAT that somebody made in the portal has a name that commands a terminal, and its value is in the vault.
 	"evil": func(s *world.State) {
 		const token = "REKEYCANARYEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILEVILAZDOEVIL"
