@@ -185,7 +185,8 @@ func (b *bed) theLedgerIsWhole() {
 	}
 	applied := map[string]int{}
 	for _, c := range b.sim.Requests() {
-		of := map[string]string{"CreatePat": "issue", "UpdatePat": "extend", "RevokePat": "revoke", "SetSecret": "publish"}[c.Operation]
+		of := map[string]string{"CreatePat": "issue", "UpdatePat": "extend", "RevokePat": "revoke", "SetSecret": "publish",
+			"AddPassword": "issue", "RemovePassword": "revoke"}[c.Operation]
 		if of == "" || c.Status < 200 || c.Status > 299 || c.Status == 203 || of == "publish" && !strings.HasSuffix(c.Path, "/"+secretName) {
 			continue
 		}

@@ -38,6 +38,8 @@ type bed struct {
 	// killed is how many runs ended without being asked: each may leave one effect without an end in the ledger.
 	killed     int
 	bystanders map[string]world.PAT
+	// issued are an application's client secrets as they were last seen, for one that is removed is nowhere any more.
+	issued map[string]world.PAT
 }
 
 // play runs a scenario in a bubble of its own, and then everything that holds of each scenario.
@@ -49,16 +51,16 @@ func play(t *testing.T, scenario func(b *bed)) {
 func playIn(t *testing.T, change func(*world.State), scenario func(b *bed)) {
 	t.Helper()
 	t.Parallel()
-	stage(t, change, scenario)
+	stage(t, usual(), change, scenario)
 }
 
 // playNow is play for a test that others wait for.
 func playNow(t *testing.T, scenario func(b *bed)) {
 	t.Helper()
-	stage(t, nil, scenario)
+	stage(t, usual(), nil, scenario)
 }
 
-func stage(t *testing.T, change func(*world.State), scenario func(b *bed)) {
+func stage(t *testing.T, manifest settings, change func(*world.State), scenario func(b *bed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		state := theWorld()
@@ -69,7 +71,7 @@ func stage(t *testing.T, change func(*world.State), scenario func(b *bed)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &bed{T: t, sim: s, dir: t.TempDir(), manifest: usual(), bystanders: map[string]world.PAT{}}
+		b := &bed{T: t, sim: s, dir: t.TempDir(), manifest: manifest, bystanders: map[string]world.PAT{}, issued: map[string]world.PAT{}}
 		for _, p := range b.pats() {
 			b.bystanders[p.AuthorizationID] = p
 		}

@@ -65,7 +65,7 @@ func watch(b *bed) *consumer {
 	// Beside the clock, a probe follows each change at once, before even the product hears of it.
 	remove := b.sim.OnAnswer(func(_, operation string, _ int) {
 		switch operation {
-		case "CreatePat", "UpdatePat", "RevokePat", "SetSecret", "UpdateSecret":
+		case "CreatePat", "UpdatePat", "RevokePat", "SetSecret", "UpdateSecret", "AddPassword", "RemovePassword":
 			c.probe("after " + operation)
 		}
 	})
@@ -226,8 +226,11 @@ func (c *consumer) read() (string, error) {
 	return out.Value, err
 }
 
-// use signs in to Azure DevOps, as git or curl would.
+// use signs in to Azure DevOps, as git or curl would; or as the application whose client secret it is.
 func (c *consumer) use(value string) error {
+	if c.b.manifest.secret {
+		return c.signIn(value)
+	}
 	req, _ := http.NewRequest(http.MethodGet, "https://dev.azure.com/contoso/_apis/connectionData?api-version=7.1-preview", nil)
 	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(":"+value)))
 	var out struct {

@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rekeyhq/rekey/sim/world"
 )
 
 // settings are what scenarios change in the manifest.
@@ -13,6 +15,7 @@ type settings struct {
 	account                         string // the block under the account's name
 	pat                             string // more of the block "pat"
 	more                            string // more of the credential
+	secret                          bool   // it is a client secret and no PAT
 }
 
 // usual is replaced after four days, and lives on for one.
@@ -44,10 +47,15 @@ func (s settings) yaml() string {
 	line("ledger: %s", s.ledger)
 	line("credentials:")
 	line("  %s:", credential)
-	line("    pat:")
-	line("      account: svc-devops-pat")
-	line("      organization: contoso")
-	line("      scopes: [vso.code, vso.packaging]")
+	if s.secret {
+		line("    appSecret:")
+		line("      appId: %s", world.AppReporting)
+	} else {
+		line("    pat:")
+		line("      account: svc-devops-pat")
+		line("      organization: contoso")
+		line("      scopes: [vso.code, vso.packaging]")
+	}
 	for l := range strings.SplitSeq(s.pat, "\n") {
 		if l != "" {
 			line("      %s", l)

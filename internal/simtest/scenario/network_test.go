@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rekeyhq/rekey/sim/world"
 )
 
 // agent is what the User-Agent of every call of the product contains, so that faults can be aimed at it.
@@ -142,6 +144,12 @@ func operation(r *http.Request) string {
 		return map[string]string{"GET": "ListPats", "POST": "CreatePat", "PUT": "UpdatePat", "DELETE": "RevokePat"}[r.Method]
 	case strings.HasSuffix(path, "/_apis/connectionData"):
 		return "ConnectionData"
+	case strings.HasSuffix(path, "/addPassword"):
+		return "AddPassword"
+	case strings.HasSuffix(path, "/removePassword"):
+		return "RemovePassword"
+	case strings.HasPrefix(path, "/v1.0/applications"):
+		return "GetApplication"
 	case strings.HasSuffix(path, "/token"):
 		return grant(r)
 	}
@@ -158,8 +166,12 @@ func grant(r *http.Request) string {
 		return "token"
 	}
 	r.Body = io.NopCloser(bytes.NewReader(b))
-	if form, err := url.ParseQuery(string(b)); err == nil && form.Get("grant_type") == "refresh_token" {
+	form, err := url.ParseQuery(string(b))
+	switch {
+	case err == nil && form.Get("grant_type") == "refresh_token":
 		return "refresh"
+	case err == nil && form.Get("client_id") == world.AppReporting:
+		return "SignIn" // the probe of its client secret
 	}
 	return "token"
 }

@@ -75,8 +75,11 @@ func tokenOf(i int) string {
 	return fmt.Sprintf("%s%s%dAZDO%04d", world.Canary, strings.Repeat("K", 64), i, i)
 }
 
-// pats are the organisation's tokens as they are now, revoked ones too.
+// pats are the organisation's tokens as they are now, revoked ones too; or an application's client secrets.
 func (b *bed) pats() (out []world.PAT) {
+	if b.manifest.secret {
+		return b.secrets()
+	}
 	b.world(func(w *world.World) {
 		for _, p := range w.Organizations[0].PATs {
 			out = append(out, *p)
