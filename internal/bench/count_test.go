@@ -14,7 +14,8 @@ const (
 	own class = iota
 	// signIn reads what an account signs in with; all credentials of the account share it in a run.
 	signIn
-	// list is a page of a bulk list; all credentials of the vault or the account share it in a run.
+	// list is a page of a bulk list; all credentials of the vault or the account share it in a run. An application is
+	// read for the list of its client secrets, and for nothing else.
 	list
 	// challenge is Key Vault's first answer to a new client: whom it trusts.
 	challenge
@@ -31,7 +32,7 @@ func classOf(c wire.Call) class {
 		return token
 	case c.Service == "keyvault" && c.Status == http.StatusUnauthorized:
 		return challenge
-	case c.Operation == "GetSecrets", c.Operation == "GetSecretVersions", c.Operation == "ListPats":
+	case c.Operation == "GetSecrets", c.Operation == "GetSecretVersions", c.Operation == "ListPats", c.Operation == "GetApplication":
 		return list
 	case c.Host == signInVault:
 		return signIn

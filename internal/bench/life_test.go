@@ -46,6 +46,55 @@ func BenchmarkLifeOfOnePAT(b *testing.B) {
 	}
 }
 
+// maxSecretLife is without the checks, which are sign-ins.
+const maxSecretLife = 8
+
+// BenchmarkLifeOfOneAppSecret counts the calls of one client secret's whole life, as BenchmarkLifeOfOnePAT does. With
+// the reads of the application, which are its list, a life is two calls longer; they have a bound of their own.
+func BenchmarkLifeOfOneAppSecret(b *testing.B) {
+	for b.Loop() {
+		path := filepath.Join(b.TempDir(), "rekey.yaml")
+		if err := os.WriteFile(path, examples.AppSecret, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		a := serve(b, fleet{}.state())
+		t := newTable("Calls of one client secret's life, from the simulator's request log", "run", "call", "counted")
+		reads := 0
+		count := func(run string, calls []wire.Call) int {
+			for _, c := range of(own, calls) {
+				t.row(run, c.Method+" "+c.Host+c.Path+" "+fmt.Sprint(c.Status), "1")
+			}
+			lists, signIns := 0, 0
+			for _, c := range calls {
+				switch {
+				case c.Operation == "GetApplication":
+					lists++
+				case c.Operation == "token:client_credentials":
+					signIns++
+				}
+			}
+			reads = max(reads, lists)
+			t.row(run, "reads of the application, for its list", fmt.Sprintf("(%d)", lists))
+			t.row(run, "checks: sign-ins with the secret", fmt.Sprintf("(%d)", signIns))
+			return tally(calls)[own]
+		}
+		first := count("first", a.rekey(b, []int{0}, "apply", "-q", "-f", path).calls)
+		a.World().Advance(70*day + time.Minute)
+		replace := count("replace", a.rekey(b, []int{0}, "apply", "-q", "-f", path).calls)
+		a.World().Advance(7*day + time.Minute)
+		revoke := count("revoke", a.rekey(b, []int{0}, "apply", "-q", "-f", path).calls)
+		t.row("whole life", fmt.Sprintf("replace %d + revoke %d, at most %d", replace, revoke, maxSecretLife), fmt.Sprint(replace+revoke))
+		t.row("of the first one", fmt.Sprintf("first %d + revoke %d, at most %d", first, revoke, maxSecretLife), fmt.Sprint(first+revoke))
+		b.ReportMetric(float64(replace+revoke), "calls/life")
+		if replace+revoke > maxSecretLife || first+revoke > maxSecretLife || revoke == 0 || replace == 0 {
+			b.Errorf("a life of %d calls, the first of %d; at most %d are allowed", replace+revoke, first+revoke, maxSecretLife)
+		}
+		if reads != 1 {
+			b.Errorf("a run reads the application %d times, and once is enough", reads)
+		}
+	}
+}
+
 // BenchmarkLivesOfAnAccount counts a hundred PATs of one account, which share its sign-in and its lists.
 func BenchmarkLivesOfAnAccount(b *testing.B) {
 	f := fleet{accounts: 1, vaults: 1, credentials: 100}
