@@ -162,7 +162,7 @@ func settle(a *world.App) {
 
 // retirePassword keeps a removed password where sign-in finds it, as long as regions may honour it.
 func (c *call) retirePassword(h holder, p *world.PasswordCredential) {
-	if c.removalDelay() > 0 {
+	if c.removalDelay() > 0 || c.w.Knobs.Graph.KeepRemoved {
 		gone := *p
 		gone.Removed = c.now
 		h.app.RemovedSecrets = append(h.app.RemovedSecrets, &gone)

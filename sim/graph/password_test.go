@@ -151,3 +151,23 @@ func TestARemovedSecretIsKeptForSignInWhileRegionsLag(t *testing.T) {
 		t.Error("it is kept for ever")
 	}
 }
+
+func TestARemovedSecretIsKeptForWhoLooksBack(t *testing.T) {
+	x := newBed(t)
+	x.w.Knobs.Graph.KeepRemoved = true
+	token := x.with(appWrite)
+	var gone []string
+	for range 2 {
+		added := x.post(token, byApp(world.AppBilling)+"/addPassword", `{}`).is(200).text("keyId")
+		x.post(token, byApp(world.AppBilling)+"/removePassword", `{"keyId":"`+added+`"}`).is(204)
+		x.now = x.now.Add(time.Hour)
+		gone = append(gone, added)
+	}
+	kept := x.app(world.AppBilling).RemovedSecrets
+	if len(kept) != 2 || kept[0].KeyID != gone[0] || kept[1].KeyID != gone[1] || kept[0].Removed.IsZero() {
+		t.Errorf("kept are %+v, want %v", kept, gone)
+	}
+	if n := len(keysOf(x.get(token, byApp(world.AppBilling)).is(200))); n != 1 {
+		t.Errorf("%d are shown", n)
+	}
+}

@@ -70,6 +70,9 @@ func (c *call) keep(a, was *world.App) {
 
 // forget drops the removed credentials that nobody takes any more.
 func (c *call) forget(a *world.App) {
+	if c.w.Knobs.Graph.KeepRemoved {
+		return
+	}
 	over := func(removed time.Time) bool { return !c.now.Before(removed.Add(c.removalDelay())) }
 	a.RemovedSecrets = slices.DeleteFunc(a.RemovedSecrets, func(p *world.PasswordCredential) bool { return over(p.Removed) })
 	a.RemovedCertificates = slices.DeleteFunc(a.RemovedCertificates, func(k *world.KeyCredential) bool { return over(k.Removed) })

@@ -32,6 +32,9 @@ type GraphKnobs struct {
 	// OwnedByReadsOwnedOnly takes from Application.ReadWrite.OwnedBy what Microsoft documents that it has: reading
 	// every application.
 	OwnedByReadsOwnedOnly bool `json:"ownedByReadsOwnedOnly"`
+	// KeepRemoved keeps every client secret and certificate that was removed in the world, for who wants to know later
+	// what became of it. It is served to nobody.
+	KeepRemoved bool `json:"keepRemoved,omitempty"`
 	// Unthrottled lifts the published limits (facts 3.5). They hold by default, by the world's clock.
 	Unthrottled bool `json:"unthrottled"`
 	// NoRetryAfter leaves Retry-After out of a 429, as some services behind Graph do (facts 3.5).

@@ -34,6 +34,7 @@ type keptWorld struct {
 	Seed     uint32            `json:"seed"`
 	PATs     []*world.PAT      `json:"pats"`
 	Secrets  []*world.Secret   `json:"secrets"`
+	Apps     []*world.App      `json:"apps,omitempty"`
 	Pending  []keptRequest     `json:"pending,omitempty"`
 	Persons  int               `json:"persons,omitempty"`
 	MayHold  bool              `json:"mayHold,omitempty"`
@@ -116,7 +117,7 @@ func (k *keeper) expanded(x *search, nodes []*node) {
 
 func (k *keeper) found(n *node) {
 	w := &keptWorld{
-		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets,
+		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets, Apps: n.state.Apps,
 		Persons: n.persons, MayHold: n.mayHold, Excused: n.excused, LastCalm: n.lastCalm,
 	}
 	for _, p := range n.pending {
@@ -129,7 +130,10 @@ func (k *keeper) found(n *node) {
 func (w *keptWorld) node(origin *node) *node {
 	state := origin.state.Clone()
 	state.Seed, state.Organizations[0].PATs, prod(&state).Secrets = w.Seed, w.PATs, w.Secrets
-	n := &node{state: state, at: w.At, persons: w.Persons, mayHold: w.MayHold, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest,
+	if w.Apps != nil {
+		state.Apps = w.Apps
+	}
+	n := &node{state: state, at: w.At, persons: w.Persons, mayHold: w.MayHold, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest, promise: origin.promise,
 		key: w.Key, step: w.Path[len(w.Path)-1]}
 	for _, step := range w.Path[:len(w.Path)-1] {
 		n.from = &node{from: n.from, step: step}

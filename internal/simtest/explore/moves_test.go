@@ -18,7 +18,7 @@ const justAfter = 30 * time.Second
 
 // passages are the moves of time: to just after each date that decides something and is still ahead.
 func passages(n *node) []script {
-	s := invariant.SceneOf(&n.state, promise, n.at)
+	s := invariant.SceneOf(&n.state, n.promise, n.at)
 	dates := map[string]time.Time{}
 	note := func(name string, t time.Time) {
 		if was, there := dates[name]; t.After(n.at) && (!there || t.Before(was)) {
@@ -203,7 +203,7 @@ func acts(n *node) []script {
 // end what they were shown.
 func commands(n *node) []script {
 	alive := map[string]string{}
-	for _, t := range invariant.SceneOf(&n.state, promise, n.at).Tokens {
+	for _, t := range invariant.SceneOf(&n.state, n.promise, n.at).Tokens {
 		if t.Alive(n.at) {
 			alive[t.ID] = "an operator had it ended"
 		}

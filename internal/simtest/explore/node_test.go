@@ -23,6 +23,7 @@ type node struct {
 	lastCalm time.Time
 	foreign  invariant.Bystanders
 	manifest *manifest.Manifest
+	promise  invariant.Promise // what the manifest says
 
 	from *node
 	step string // what led here from there
@@ -44,7 +45,7 @@ func (n *node) path() []string {
 // whether there are none, one or several counts. What is over is left out: dead tokens that nothing names, and of
 // versions that nobody reads any more all but what they promise and what their token still is.
 func canonical(n *node) string {
-	s := invariant.SceneOf(&n.state, promise, n.at)
+	s := invariant.SceneOf(&n.state, n.promise, n.at)
 	c := namer{now: n.at, names: map[string]string{}, excused: n.excused}
 	var lines []string
 	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
@@ -165,6 +166,11 @@ func (c *namer) subject(p *pending) string {
 	if id := p.req.URL.Query().Get("authorizationId"); id != "" && c.names[id] != "" {
 		return c.names[id]
 	}
+	for id, name := range c.names {
+		if p.label == "RemovePassword" && strings.Contains(string(p.body), id) {
+			return name
+		}
+	}
 	if tag := recordIn(p.body); tag != nil {
 		if c.names[tag.IssuerID] != "" {
 			return c.names[tag.IssuerID]
@@ -211,6 +217,6 @@ func (c *namer) time(t time.Time) string {
 	}
 }
 
-func foreignIn(s world.State) invariant.Bystanders {
-	return invariant.BystandersOf(&s, []invariant.Promise{promise})
+func foreignIn(s world.State, p invariant.Promise) invariant.Bystanders {
+	return invariant.BystandersOf(&s, []invariant.Promise{p})
 }

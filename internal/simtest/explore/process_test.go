@@ -86,7 +86,7 @@ func connectionReset() error {
 // RoundTrip implements http.RoundTripper.
 func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	label := invariant.Operation(req)
-	write := req.Method != http.MethodGet && label != "token"
+	write := invariant.Writes(req.Method, label)
 	o, err := p.reached(label, write)
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &invariant.History{Promises: []invariant.Promise{promise}, Foreign: n.foreign, Excused: map[string]string{}, LastCalm: n.lastCalm, Texts: map[string]string{}}
+	h := &invariant.History{Promises: []invariant.Promise{n.promise}, Foreign: n.foreign, Excused: map[string]string{}, LastCalm: n.lastCalm, Texts: map[string]string{}}
 	for id, why := range n.excused {
 		h.Excused[id] = why
 	}
@@ -140,7 +140,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 	if s.until > 0 {
 		pause(s.until)
 	}
-	out := ending{next: &node{from: n, manifest: n.manifest, foreign: n.foreign, persons: n.persons, mayHold: n.mayHold || s.persons, lastCalm: n.lastCalm, excused: h.Excused}}
+	out := ending{next: &node{from: n, manifest: n.manifest, promise: n.promise, foreign: n.foreign, persons: n.persons, mayHold: n.mayHold || s.persons, lastCalm: n.lastCalm, excused: h.Excused}}
 	if s.persons {
 		out.next.persons++
 	}

@@ -406,7 +406,7 @@ func calmDown(t *testing.T, n *node, known map[string]bool) (chain []string, bro
 				at = last.next // it has found something more to wait for
 				continue
 			}
-			h := &invariant.History{Promises: []invariant.Promise{promise}, Events: last.events, Now: last.next.at, State: &last.next.state}
+			h := &invariant.History{Promises: []invariant.Promise{last.next.promise}, Events: last.events, Now: last.next.at, State: &last.next.state}
 			broken = append(last.violations, invariant.Check(h, invariant.Settled)...)
 			if w := last.results; len(w) == 1 && w[0].Kind == rotation.Hold && !n.mayHold {
 				broken = append(broken, invariant.Violation{Invariant: invariant.Converged.Name, What: "held (" + w[0].Code + "), and nobody has done anything that a person must decide on"})

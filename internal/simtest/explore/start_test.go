@@ -14,7 +14,7 @@ import (
 // origin is the world in which the secret does not exist yet.
 func origin() *node {
 	s := theWorld()
-	return &node{state: s, at: born.Add(90 * time.Minute), foreign: foreignIn(s), manifest: plainManifest(), step: "the secret is absent"}
+	return &node{state: s, at: born.Add(90 * time.Minute), foreign: foreignIn(s, promise), manifest: plainManifest(), promise: promise, step: "the secret is absent"}
 }
 
 // originWith is origin with the services as difficult as the real ones can be.
@@ -27,7 +27,7 @@ func originWith(step string, m *manifest.Manifest, change func(*world.State)) *n
 	if change != nil {
 		change(&n.state)
 	}
-	n.foreign = foreignIn(n.state)
+	n.foreign = foreignIn(n.state, n.promise)
 	return n
 }
 
@@ -97,7 +97,7 @@ const plain = "plain"
 
 // fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
 func fields() []field {
-	return patFields()
+	return append(patFields(), appSecretFields()...)
 }
 
 // patFields are the worlds of a personal access token. The first field is what a run can find at all; the others are

@@ -21,6 +21,7 @@ type Bystanders struct {
 // BystandersOf takes down everything that nothing promised is about.
 func BystandersOf(s *world.State, promises []Promise) Bystanders {
 	b := Bystanders{Tokens: map[string]world.PAT{}, Secrets: map[string]string{}, Tags: map[string]map[string]string{}}
+	b.fromApps(s, promises)
 	for _, o := range s.Organizations {
 		for _, t := range o.PATs {
 			ours := slices.ContainsFunc(promises, func(p Promise) bool {
@@ -45,6 +46,20 @@ func BystandersOf(s *world.State, promises []Promise) Bystanders {
 		}
 	}
 	return b
+}
+
+// fromApps adds what the promised applications have beside what is promised.
+func (b Bystanders) fromApps(s *world.State, promises []Promise) {
+	for _, p := range promises {
+		if p.Kind != AppSecret {
+			continue
+		}
+		for _, t := range appSecrets(s, p) {
+			if _, stamped := p.stampedFor(t.Name); !stamped {
+				b.Tokens[t.AuthorizationID] = *t
+			}
+		}
+	}
 }
 
 func digest(x *world.Secret) string {
@@ -88,6 +103,14 @@ var Foreign = Checker{
 				if seen[t.AuthorizationID] = true; there && h.Excused[t.AuthorizationID] == "" && was != *t {
 					report("token %s (%s) is somebody else's and was changed", t.AuthorizationID, was.Name)
 				}
+			}
+		}
+		apps := Bystanders{Tokens: map[string]world.PAT{}}
+		apps.fromApps(h.State, h.Promises)
+		for id, t := range apps.Tokens {
+			was, there := h.Foreign.Tokens[id]
+			if seen[id] = true; there && h.Excused[id] == "" && was != t {
+				report("client secret %s (%s) is somebody else's and was changed", id, was.Name)
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(h.Foreign.Tokens)) {

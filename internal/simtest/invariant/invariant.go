@@ -18,10 +18,11 @@ import (
 
 // Promise is what a manifest promises of one credential.
 type Promise struct {
+	Kind         string // as the manifest names it; "" is a PAT
 	Credential   rotation.CredentialID
 	Target       rotation.Target
 	Organization string
-	Owner        string // object id of the account
+	Owner        string // object id of the account; of a client secret the application's app id
 	Adopts       string // id of a token that the manifest names
 	Lifetime     time.Duration
 	RotateBefore time.Duration

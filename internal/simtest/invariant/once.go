@@ -21,15 +21,19 @@ var Once = Checker{
 		unheard := map[write]*Call{} // the last one of a process, for what it was made or stored
 		h.calls(func(_ int, e Event, c *Call) bool {
 			w, last := write{e.Process, c.Operation, c.Token, c.Target}, write{e.Process, c.Operation, "", c.Target}
+			of := kindOf(c.Operation)
 			switch c.Operation {
-			case "CreatePat":
+			case of.Create:
 				w.of = c.Name
 				if s, ok := rotation.ParseStamp(c.Name); ok {
 					last.of = string(s.Credential) + "/" + s.Hash
 				}
 			case "SetSecret":
-			case "ListPats", "GetSecret":
-				tellsOf := map[string]string{"ListPats": "CreatePat", "GetSecret": "SetSecret"}[c.Operation]
+			case of.List, "GetSecret":
+				tellsOf := "SetSecret"
+				if c.Operation == of.List {
+					tellsOf = of.Create
+				}
 				maps.DeleteFunc(unheard, func(w write, _ *Call) bool {
 					return c.Heard && (c.Applied() || c.Status == 404) && w.process == e.Process && w.operation == tellsOf && w.to == c.Target
 				})

@@ -13,6 +13,9 @@ var effects = map[string][]string{
 	"RevokePat":    {"revoke"},
 	"SetSecret":    {"publish"},
 	"UpdateSecret": {"prove", "amend"},
+
+	"AddPassword":    {"issue"},
+	"RemovePassword": {"revoke"},
 }
 
 // Intent holds if each change of Azure was announced: the process had an entry open that intends it.

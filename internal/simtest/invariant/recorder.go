@@ -2,7 +2,6 @@ package invariant
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -132,7 +131,7 @@ func bodyOf(req *http.Request) []byte {
 // describe says what a request is about, before it is handled.
 func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 	c := &Call{Operation: Operation(req)}
-	c.Write = req.Method != http.MethodGet && c.Operation != "token"
+	c.Write = Writes(req.Method, c.Operation)
 	if strings.HasSuffix(req.URL.Host, ".vault.azure.net") {
 		parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 		if len(parts) > 1 {
@@ -140,9 +139,13 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 		}
 	}
 	r.With(func(h *History) {
+		k := kindOf(c.Operation)
+		var value string
+		if k.about != nil {
+			c.Token, c.Name, value = k.about(c.Operation, req, body)
+		}
 		switch c.Operation {
-		case "RevokePat":
-			c.Token = req.URL.Query().Get("authorizationId")
+		case k.Revoke:
 			for _, p := range h.Promises {
 				if s := SceneOf(h.State, p, h.Now); c.Before == nil {
 					if _, ok := s.Token(c.Token); ok {
@@ -150,24 +153,14 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 					}
 				}
 			}
-		case "CreatePat":
-			var in struct {
-				Name string `json:"displayName"`
-			}
-			_ = json.Unmarshal(body, &in)
-			c.Name = in.Name
 		case "SetSecret":
 			var in struct {
 				Value string `json:"value"`
 			}
 			_ = json.Unmarshal(body, &in)
 			c.Token = tokenByValue(h.State, in.Value)
-		case "ConnectionData":
-			_, basic, _ := strings.Cut(req.Header.Get("Authorization"), "Basic ")
-			if b, err := base64.StdEncoding.DecodeString(basic); err == nil {
-				_, value, _ := strings.Cut(string(b), ":")
-				c.Token = tokenByValue(h.State, value)
-			}
+		case k.Probe:
+			c.Token = tokenByValue(h.State, value)
 		}
 	})
 	return c
@@ -182,23 +175,20 @@ func (r *Recorder) after(c *Call) {
 			}
 		}
 	}
-	if c.Operation == "CreatePat" && c.Applied() {
-		for _, o := range r.h.State.Organizations {
-			for _, t := range o.PATs {
-				if t.Name == c.Name {
-					c.Token = t.AuthorizationID // the last one: the service may have made it twice
-				}
-			}
+	if k := kindOf(c.Operation); c.Operation == k.Create && c.Applied() {
+		for _, id := range k.named(r.h.State, c.Name) {
+			c.Token = id // the last one: the service may have made it twice
 		}
 	}
 }
 
 func tokenByValue(s *world.State, value string) string {
-	for _, o := range s.Organizations {
-		for _, t := range o.PATs {
-			if value != "" && t.Token == value {
-				return t.AuthorizationID
-			}
+	for _, k := range kinds {
+		if value == "" {
+			return ""
+		}
+		if id := k.valued(s, value); id != "" {
+			return id
 		}
 	}
 	return ""
@@ -209,6 +199,11 @@ func Operation(r *http.Request) string {
 	host, path := r.URL.Host, strings.Trim(r.URL.Path, "/")
 	parts := strings.Split(path, "/")
 	last := parts[len(parts)-1]
+	for _, k := range kinds {
+		if name := k.operation(r); name != "" {
+			return name
+		}
+	}
 	switch {
 	case strings.HasSuffix(host, ".vault.azure.net"):
 		switch {
@@ -228,10 +223,6 @@ func Operation(r *http.Request) string {
 			return "GetSecretVersions"
 		}
 		return "GetSecret"
-	case strings.HasSuffix(path, "_apis/tokens/pats"):
-		return map[string]string{"GET": "ListPats", "POST": "CreatePat", "PUT": "UpdatePat", "DELETE": "RevokePat"}[r.Method]
-	case last == "connectionData":
-		return "ConnectionData"
 	case last == "instance":
 		return "discovery"
 	case last == "openid-configuration":

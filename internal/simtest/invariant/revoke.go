@@ -9,7 +9,7 @@ var Revoke = Checker{
 	Holds: "a revoke follows one observation in which every consumer was on the newest publication and every check passed, or a proven orphan",
 	broken: func(h *History, report func(string, ...any)) {
 		h.calls(func(i int, e Event, c *Call) bool {
-			if c.Operation != "RevokePat" || !c.Applied() || c.Before == nil || h.Excused[c.Token] != "" {
+			if c.Operation != kindOf(c.Operation).Revoke || !c.Applied() || c.Before == nil || h.Excused[c.Token] != "" {
 				return true
 			}
 			p, t, ok := h.promised(c)
@@ -94,7 +94,7 @@ func own(before []Event, process int, t Token) (issued, sent bool) {
 			continue
 		}
 		switch c := e.Call; c.Operation {
-		case "CreatePat":
+		case kindOf(c.Operation).Create:
 			if c.Token == t.ID || c.Name == t.Name {
 				issued, ids[c.Token] = true, true
 			}
@@ -139,7 +139,7 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 			wrote = c.Version // who adopts a version writes its record itself
 		}
 		switch c.Operation {
-		case "ListPats":
+		case p.kind().List:
 			l.list = l.list || c.Applied()
 		case "GetSecretVersions":
 			l.versions = l.versions || c.Applied() && c.Target == p.Target.String()
@@ -149,7 +149,7 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
 				l.secret, l.recorded = c.Version, c.Recorded || wrote == c.Version
 			}
-		case "ConnectionData":
+		case p.kind().Probe:
 			if !changed && l.probed == "" && c.Applied() {
 				l.probed = c.Token
 			}

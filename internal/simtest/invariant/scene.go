@@ -111,12 +111,7 @@ func (s *Scene) SupersededAt(i int) time.Time {
 // SceneOf looks at the world.
 func SceneOf(s *world.State, p Promise, now time.Time) *Scene {
 	out := &Scene{At: now, State: rotation.Absent}
-	var tokens []*world.PAT
-	for _, o := range s.Organizations {
-		if strings.EqualFold(o.Name, p.Organization) {
-			tokens = o.PATs
-		}
-	}
+	tokens := p.kind().all(s, p)
 	holds := map[string]bool{}
 	if secret := secretOf(s, p.Target); secret != nil {
 		out.State, out.Deleted = rotation.Present, secret.Deleted

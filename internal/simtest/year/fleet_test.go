@@ -47,11 +47,16 @@ var kinds = map[string]kind{
 	"pat": {block: patBlock, choose: choosePAT, exists: existingPAT},
 }
 
+// without are the kinds that no fleet of the year has yet, with what stands in for it.
+var without = map[string]string{
+	"appSecret": "the year looks tokens up in the organisations' lists alone; worlds of one client secret are explored, and scenarios are played with it",
+}
+
 func TestTheYearKnowsEveryKind(t *testing.T) {
 	var product []string
 	for _, k := range app.Kinds() {
 		product = append(product, k.Name)
-		if _, ok := kinds[k.Name]; !ok {
+		if _, ok := kinds[k.Name]; ok == (without[k.Name] != "") {
 			t.Errorf("the year does not know the kind %q: give it an entry in kinds", k.Name)
 		}
 	}
