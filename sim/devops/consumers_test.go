@@ -478,3 +478,17 @@ func TestAGroupThatIsLinkedToAVaultStoresNoValue(t *testing.T) {
 	delete(read, "providerData")
 	e.put(org+at, auth, read).want(400)
 }
+
+func TestAConnectionThatIsAskedForToBeManagedIsHiddenFromWhoMayNot(t *testing.T) {
+	e := contoso(t)
+	e.endpoint(world.EndpointDevOps).Users = []string{svc}
+	at := project + conns + "/" + world.EndpointDevOps + consumer
+	for who, shown := range map[string]bool{rekey: true, alex: true, svc: false} {
+		if got := string(e.get(at+"&actionFilter=manage", e.as(who)).want(200).body) != "null"; got != shown {
+			t.Errorf("%s: shown %v, want %v", who, got, shown)
+		}
+		if string(e.get(at+"&actionFilter=use", e.as(who)).want(200).body) == "null" {
+			t.Errorf("%s may use it and does not see it", who)
+		}
+	}
+}

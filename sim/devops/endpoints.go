@@ -136,7 +136,9 @@ func (c *call) getEndpoint() {
 	}
 	project := c.findProject(c.route.project)
 	e := c.org.Endpoint(id)
-	if e == nil || world.In(e.Projects, project.ID) == nil {
+	// That the filter works here as in a list is what the parameter's description says, and not on record.
+	hidden := e != nil && strings.EqualFold(c.query.get("actionFilter"), "manage") && c.endpointRole(e) != roleAdministrator
+	if e == nil || hidden || world.In(e.Projects, project.ID) == nil {
 		c.missing(c.s.w.Knobs.Endpoints.Missing, c.noSuchEndpoint, id)
 		return
 	}
