@@ -1,5 +1,5 @@
 // Package examples holds the example manifests, so that the demo and the tests run the very files that people copy.
-// It is not a library: there is one folder per kind of credential, each with a rekey.yaml that fits the simulator's
+// It is not a library: there is one folder per kind of credential or consumer, each with a rekey.yaml that fits the simulator's
 // built-in world as it is.
 package examples
 
@@ -14,3 +14,13 @@ var PAT []byte
 //
 //go:embed app-secret/rekey.yaml
 var AppSecret []byte
+
+// ServiceConnection is service-connection/rekey.yaml: a token that a service connection holds.
+//
+//go:embed service-connection/rekey.yaml
+var ServiceConnection []byte
+
+// VariableGroup is variable-group/rekey.yaml: a token that pipelines read from a variable group.
+//
+//go:embed variable-group/rekey.yaml
+var VariableGroup []byte

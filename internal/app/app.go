@@ -20,6 +20,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/entra"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
+	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -48,6 +49,8 @@ type App struct {
 	vaults   map[string]driver.Store // by host
 	accounts map[string]*entra.Account
 	graph    *graph.Client // nil until something needs it
+	// pipelines is shared by all consumers in Azure DevOps.
+	pipelines *pipelines.Client
 }
 
 // New makes an App. It reads the files that the identity names, and sends nothing.
@@ -76,6 +79,7 @@ func New(cfg Config) (*App, error) {
 		return nil, err
 	}
 	a.cred = cred
+	a.pipelines = pipelines.NewClient(a.options(), cred)
 	return a, nil
 }
 
@@ -196,6 +200,10 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	if err != nil {
 		return engine.Credential{}, err
 	}
+	specs, consumers, err := a.consumers(c, issued)
+	if err != nil {
+		return engine.Credential{}, err
+	}
 	var tags []string
 	for name := range c.Tags {
 		tags = append(tags, name)
@@ -208,7 +216,21 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Enabled: c.Enabled, Order: issued.order,
 			Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, SweepWindow: a.cfg.Manifest.SweepWindow,
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
+			Consumers: specs,
 		},
-		Issuer: issued.issuer, Store: store, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal,
+		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal,
 	}, nil
+}
+
+// consumers makes a credential's consumers in the manifest's order.
+func (a *App) consumers(c manifest.Credential, i issued) (specs []rotation.ConsumerSpec, out []driver.Consumer, err error) {
+	for _, x := range c.Consumers {
+		n := slices.IndexFunc(consumerKinds, func(k consumerKind) bool { return k.manifest().Name == x.Kind })
+		if n < 0 {
+			return nil, nil, fmt.Errorf("consumer %s: no kind %q", x.Name, x.Kind)
+		}
+		specs = append(specs, rotation.ConsumerSpec{ID: x.Name, Cache: x.Cache})
+		out = append(out, consumerKinds[n].make(a, x, i))
+	}
+	return specs, out, nil
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
+	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -22,6 +23,13 @@ type issued struct {
 	shape  string
 	adopt  rotation.Adoption
 	seal   *engine.Seal
+	use    use
+}
+
+// use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
+type use struct {
+	clientID     string // an application
+	organization string // of Azure DevOps
 }
 
 // kinds are all kinds of issuers. A new one is its folder and its entry here.
@@ -30,13 +38,37 @@ var kinds = []kind{
 	{graph.Kind, makeAppSecret},
 }
 
+// consumerKind is a kind of consumer.
+type consumerKind struct {
+	manifest func() manifest.Kind
+	make     func(*App, manifest.Consumer, issued) driver.Consumer
+}
+
+// consumerKinds are all kinds of consumers. A new one is its folder and its entry here.
+var consumerKinds = []consumerKind{
+	{pipelines.ConnectionKind, makeConnection},
+	{pipelines.GroupKind, makeGroup},
+}
+
 // Kinds are what a manifest can name.
 func Kinds() []manifest.Kind {
 	var out []manifest.Kind
 	for _, k := range kinds {
 		out = append(out, k.manifest())
 	}
+	for _, k := range consumerKinds {
+		out = append(out, k.manifest())
+	}
 	return out
+}
+
+func makeConnection(a *App, c manifest.Consumer, i issued) driver.Consumer {
+	return pipelines.NewConnection(c.Name, a.pipelines, *c.Settings.(*pipelines.ConnectionSettings),
+		pipelines.Use{ClientID: i.use.clientID, Organization: i.use.organization})
+}
+
+func makeGroup(a *App, c manifest.Consumer, _ issued) driver.Consumer {
+	return pipelines.NewGroup(c.Name, a.pipelines, *c.Settings.(*pipelines.GroupSettings))
 }
 
 // LoginScope is what a person who signs an account in is asked to agree to.
@@ -50,7 +82,7 @@ func makePAT(a *App, c manifest.Credential) (issued, error) {
 		return issued{}, err
 	}
 	i := devops.New(a.options(), account, s)
-	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape()}
+	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape(), use: use{organization: s.Organization}}
 	if s.Adopt != nil {
 		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}
 	}
@@ -66,7 +98,7 @@ func makeAppSecret(a *App, c manifest.Credential) (issued, error) {
 		a.graph = graph.NewClient(a.options(), a.client.Renewing(a.options(), a.cred), a.cred)
 	}
 	i := graph.New(a.graph, a.authority(), s)
-	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape()}
+	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape(), use: use{clientID: s.AppID}}
 	if s.Adopt != nil {
 		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}
 	}

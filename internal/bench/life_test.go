@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 // that revokes it. The first PAT of a secret that does not exist yet is counted too: it has no predecessor.
 func BenchmarkLifeOfOnePAT(b *testing.B) {
 	for b.Loop() {
-		a, manifest := example(b)
+		a, manifest := example(b, examples.PAT)
 		t := newTable("Calls of one PAT's life, from the simulator's request log", "run", "call", "counted")
 		count := func(run string, calls []wire.Call) int {
 			for _, c := range of(own, calls) {
@@ -95,6 +96,40 @@ func BenchmarkLifeOfOneAppSecret(b *testing.B) {
 	}
 }
 
+// A service connection may cost so much more: to be looked at, told and tried when the credential is replaced, and to be
+// looked at and tried before the old one is revoked. How often it is asked whether it is ready is not counted.
+const maxTell, maxProve = 3, 2
+
+// BenchmarkLifeOfAServiceConnection counts what it adds to the life of the PAT that it holds.
+func BenchmarkLifeOfAServiceConnection(b *testing.B) {
+	for b.Loop() {
+		a, manifest := example(b, examples.ServiceConnection)
+		t := newTable("What a service connection adds to a PAT's life, from the simulator's request log", "run", "call", "counted")
+		count := func(run string) (whole, more int) {
+			calls := of(own, a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls)
+			for _, c := range calls {
+				if strings.Contains(c.Operation, "ServiceEndpoint") {
+					t.row(run, c.Method+" "+c.Host+c.Path+" "+fmt.Sprint(c.Status), "1")
+					more++
+				}
+			}
+			return len(calls), more
+		}
+		_, first := count("first")
+		a.World().Advance(25*day + time.Minute)
+		replaced, tell := count("replace")
+		a.World().Advance(day + time.Minute)
+		revoked, prove := count("revoke")
+		whole := replaced + revoked
+		t.row("more", fmt.Sprintf("tell %d, at most %d; prove %d, at most %d", tell, maxTell, prove, maxProve), fmt.Sprint(tell+prove))
+		t.row("whole life", fmt.Sprintf("at most %d", maxLife+maxTell+maxProve), fmt.Sprint(whole))
+		b.ReportMetric(float64(whole), "calls/life")
+		if first > maxTell || tell > maxTell || prove > maxProve || whole > maxLife+maxTell+maxProve || first == 0 || tell == 0 || prove == 0 {
+			b.Errorf("first %d, tell %d, prove %d, whole life %d", first, tell, prove, whole)
+		}
+	}
+}
+
 // BenchmarkLivesOfAnAccount counts a hundred PATs of one account, which share its sign-in and its lists.
 func BenchmarkLivesOfAnAccount(b *testing.B) {
 	f := fleet{accounts: 1, vaults: 1, credentials: 100}
@@ -122,10 +157,10 @@ func BenchmarkLivesOfAnAccount(b *testing.B) {
 }
 
 // example is the example manifest in a folder of its own, and the world that it is for.
-func example(b *testing.B) (*azure, string) {
+func example(b *testing.B, manifest []byte) (*azure, string) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "rekey.yaml")
-	if err := os.WriteFile(path, examples.PAT, 0o600); err != nil {
+	if err := os.WriteFile(path, manifest, 0o600); err != nil {
 		b.Fatal(err)
 	}
 	return serve(b, fleet{}.state()), path

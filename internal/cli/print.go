@@ -191,6 +191,14 @@ func (p *printer) credential(c report.Credential, plan bool) {
 		}
 		line("", text)
 	}
+	for _, x := range c.Consumers {
+		switch {
+		case plan && c.Outcome == report.ToDo:
+			line("tells: ", x.Name+", "+x.Place)
+		case !plan && x.State != "" && x.State != report.Current:
+			line(x.State+": ", strings.TrimSuffix(x.Name+", "+x.Place+": "+x.Why, ": "))
+		}
+	}
 	if plan && len(c.Assumed) > 0 {
 		line("assumed: ", strings.Join(c.Assumed, "; "))
 	}
@@ -202,7 +210,14 @@ func (p *printer) credential(c report.Credential, plan bool) {
 // status prints a table that fits a terminal.
 func (p *printer) status(doc report.Status, now time.Time) {
 	t := tabwriter.NewWriter(p.w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "CREDENTIAL\tSTATE\tEXPIRES\tREPLACED FROM\tSECRET")
+	head, tells := "CREDENTIAL\tSTATE\tEXPIRES\tREPLACED FROM\tSECRET", false
+	for _, e := range doc.Credentials {
+		tells = tells || len(e.Consumers) > 0
+	}
+	if tells {
+		head += "\tTELLS"
+	}
+	fmt.Fprintln(t, head)
 	for _, e := range doc.Credentials {
 		state := e.State
 		if e.State == "overlap" {
@@ -211,7 +226,11 @@ func (p *printer) status(doc report.Status, now time.Time) {
 		if e.Error != nil {
 			state += ": " + e.Error.Kind
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", safe(e.Name), safe(state), when(e.Expires, now), when(e.Replace, time.Time{}), safe(strings.Replace(e.Secret, ".vault.azure.net/", "/", 1)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s", safe(e.Name), safe(state), when(e.Expires, now), when(e.Replace, time.Time{}), safe(strings.Replace(e.Secret, ".vault.azure.net/", "/", 1)))
+		if tells {
+			fmt.Fprintf(t, "\t%d", len(e.Consumers))
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 }

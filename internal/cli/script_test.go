@@ -69,12 +69,12 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Values[simKey{}] = &simulator{}
-			for name, example := range map[string]string{"example.yaml": "pat", "app-secret.yaml": "app-secret"} {
-				manifest, err := os.ReadFile("../../examples/" + example + "/rekey.yaml")
+			for folder, file := range map[string]string{"pat": "example.yaml", "app-secret": "app-secret.yaml", "service-connection": "service-connection.yaml", "variable-group": "variable-group.yaml"} {
+				manifest, err := os.ReadFile(filepath.Join("../../examples", folder, "rekey.yaml"))
 				if err != nil {
 					return err
 				}
-				if err := os.WriteFile(filepath.Join(env.WorkDir, name), manifest, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, file), manifest, 0o600); err != nil {
 					return err
 				}
 			}
@@ -90,6 +90,7 @@ func TestScripts(t *testing.T) {
 			"exits":    cmdExits,
 			"replace":  cmdReplace,
 			"document": cmdDocument,
+			"uses":     cmdUses,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

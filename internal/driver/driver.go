@@ -126,18 +126,33 @@ type Put struct {
 	Expires     time.Time
 }
 
-// Consumer uses the credential and must be told of a new publication.
+// Consumer uses the credential and must be told of a new publication. It is made for one consumer of the manifest.
+//
+// What it is told it keeps until it is told something else, so there is no undo but to tell it again: a rollback is a
+// publication like any other. How long somebody may go on using what it held before (its cache) is the manifest's to
+// say, and the core's to wait for.
 type Consumer interface {
-	// ID names it in the manifest, the ledger and messages.
+	// ID names it in the manifest, unique for its credential.
 	ID() string
 
-	// Preflight says whether it exists and may be told, without changing it.
+	// Place says what and where it is, for people and the ledger ("service connection ... of contoso/platform").
+	Place() string
+
+	// Preflight says whether it exists, may be told and can use such a credential, without changing it. What it has
+	// seen may serve a Tell within the minute. What only a person can mend is an error with Person and a Hint.
 	Preflight(ctx context.Context) error
 
-	// State says which publication it holds and whether it works with it.
+	// State says which publication it is on, and whether it works with what it holds. A consumer that was never told
+	// is on none, and that is no error. One that cannot be tried says so (Weak) and is taken to work: then the mark is
+	// all there is to go by.
 	State(ctx context.Context) (rotation.ConsumerState, error)
 
-	// Tell hands it the value, which was read freshly from the store, and marks it with the publication. Repeating it
-	// with the same publication is harmless.
-	Tell(ctx context.Context, publication rotation.Publication, value secret.Value) error
+	// Tell hands it the value, which was read freshly from the store, marks it with the publication where the service
+	// can hold a mark, waits until the service has taken both, and says what State would. It uses nothing that it was
+	// told before, keeps everything else that the service holds there, and repeating it is harmless.
+	//
+	// It is a write: an error that driver.NotApplied knows means that nothing was changed, Ambiguous that it may have
+	// been, now or later. What was taken and could not be tried, or does not work, is a state and no error. A service
+	// that answers well and does nothing shows as a state that is not on the publication.
+	Tell(ctx context.Context, publication rotation.Publication, value secret.Value) (rotation.ConsumerState, error)
 }

@@ -188,33 +188,5 @@ func (p *pass) writeRecord(ctx context.Context, why string, r rotation.Record) e
 	return nil
 }
 
-func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) error {
-	i := slices.IndexFunc(p.c.Consumers, func(c driver.Consumer) bool { return c.ID() == a.Consumer })
-	if i < 0 {
-		return fmt.Errorf("no consumer %s", a.Consumer)
-	}
-	// From a fresh read of the store, never from memory: another run may have published since.
-	if err := p.readSecret(ctx, false); err != nil {
-		return err
-	}
-	r, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag])
-	if err != nil {
-		p.again()
-		return nil
-	}
-	e := ledger.Entry{Effect: "tell", Target: a.Consumer, Reason: d.Why, Publication: string(r.Publication), Generation: string(r.Generation)}
-	err = p.effect(e, func(*ledger.Entry) error { return p.c.Consumers[i].Tell(ctx, r.Publication, p.value) })
-	if err != nil && driver.KindOf(err) != driver.Ambiguous {
-		return err
-	}
-	p.obs.Consumers = nil
-	if err != nil {
-		if p.tries++; p.tries > maxTries {
-			return err
-		}
-	}
-	return nil
-}
-
 // age is how long ago a wall-clock time was.
 func (p *pass) age(t time.Time) time.Duration { return p.wall().Sub(t) }

@@ -118,8 +118,13 @@ func (p *pass) sleep(ctx context.Context, d rotation.Decision) bool {
 
 // waiting is the result of a Wait that outlasts the run. Waiting on the unknown is a failure of the run.
 func (p *pass) waiting(d rotation.Decision) Result {
-	if d.Code == "unknown" && p.lastErr != nil {
+	switch {
+	case d.Code == "unknown" && p.lastErr != nil:
 		return p.result(d, p.lastErr)
+	case d.Code == "consumer":
+		// Nobody hears of a wait, and something that uses the credential stands still.
+		return p.result(d, &driver.Error{Kind: driver.Rejected, Op: "hand it over", Detail: d.Why,
+			Hint: "the old credential is kept until every consumer works with the new one; each run tries again"})
 	}
 	return p.result(d, nil)
 }

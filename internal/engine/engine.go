@@ -113,6 +113,15 @@ type Result struct {
 	Err      error
 	Secret   rotation.Fact[rotation.Secret]
 	Missing  bool // the vault's list lacks it
+	// Consumers are the manifest's, with what was seen of them last, if anything.
+	Consumers []Consumer
+}
+
+// Consumer is one consumer as a run saw it.
+type Consumer struct {
+	ID, Place string
+	Cache     time.Duration
+	State     rotation.Fact[rotation.ConsumerState]
 }
 
 // Run converges all credentials as far as this run can, and returns their results in order.

@@ -35,6 +35,9 @@ type pass struct {
 	value             secret.Value // of the newest version, from the last direct read
 	listed            bool         // the vault's list was read and does not have the secret
 	mayWrite          bool         // shown by Vacant
+	readAt            time.Time    // wall clock when that read was asked for
+	justPublished     bool         // that read is the one right after this run's own publication
+	tells             []int        // by consumer: how often a tell failed
 	tries             int
 	issueAsked        time.Time // wall clock when the last issue was asked for
 	checked           time.Time // wall clock when the last check of a new value was asked for
@@ -48,7 +51,8 @@ type pass struct {
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
-	p := &pass{Engine: e, c: c}
+	p := &pass{Engine: e, c: c, tells: make([]int, len(c.Consumers))}
+	p.obs.Told = make([]rotation.Publication, len(c.Consumers))
 	in, ok := index[c.Store.Host()]
 	if ok && c.Spec.Command == rotation.Converge && c.Spec.Enabled {
 		p.fromIndex(in)
@@ -146,6 +150,8 @@ func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
 
 func (p *pass) readSecret(ctx context.Context, act bool) error {
 	name := p.c.Spec.Target.Name
+	p.justPublished = false
+	asked := p.wall()
 	var r driver.Reading
 	var err error
 	if act && p.listed && p.obs.Attempt == nil {
@@ -161,6 +167,7 @@ func (p *pass) readSecret(ctx context.Context, act bool) error {
 		return err
 	}
 	p.took(r, p.wall())
+	p.readAt = asked
 	return nil
 }
 
@@ -252,19 +259,6 @@ func (p *pass) checkCurrent(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) readConsumers(ctx context.Context) {
-	p.obs.Consumers = nil
-	for _, c := range p.c.Consumers {
-		s, err := c.State(ctx)
-		if err != nil {
-			p.lastErr = err
-			p.obs.Consumers = append(p.obs.Consumers, failed[rotation.ConsumerState](err, p.now()))
-			continue
-		}
-		p.obs.Consumers = append(p.obs.Consumers, rotation.Known(s))
-	}
-}
-
 // observed is the observation with both services' clocks as of now: they were heard at different times.
 func (p *pass) observed() rotation.Observation {
 	o := p.obs
@@ -280,7 +274,7 @@ func (p *pass) observed() rotation.Observation {
 // again throws away what was observed, the account's shared list included, but not what this run knows of itself.
 func (p *pass) again() {
 	p.lists.stale(p.c.Issuer.ListKey())
-	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt}, time.Time{}
+	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt, Told: p.obs.Told}, time.Time{}
 }
 
 // outdated says whether what was observed is too old to act on. A process may have been suspended since: what was too
@@ -311,5 +305,5 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 	for _, text := range p.notes {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
-	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known}
+	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen()}
 }

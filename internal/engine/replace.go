@@ -233,6 +233,9 @@ func (p *pass) readBack(ctx context.Context, issue driver.Issue, r rotation.Reco
 		return fmt.Errorf("published, but not read back: %w", err)
 	}
 	back, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag])
+	if err == nil && back.Publication == r.Publication {
+		p.obs.Consumers, p.justPublished = p.behind(), true
+	}
 	if err == nil && back.Publication == r.Publication && !p.value.Equal(issue.Value) {
 		return fmt.Errorf("published, but vault %s gave back another value", p.c.Store.Host())
 	}

@@ -31,8 +31,11 @@ var vaultSuffix = map[string]string{
 type checker struct {
 	c     *collector
 	m     *Manifest
-	kinds map[string]Kind
-	root  *node
+	kinds map[string]Kind // of issuers
+	// consumers are the kinds of consumers, and told is who tells what.
+	consumers map[string]Kind
+	told      map[string]owner
+	root      *node
 	// owners are the secrets that the manifest names, by lower-case host and name.
 	owners map[string]owner
 	stores map[string]*entry // by host: the first credential that is stored there
@@ -52,9 +55,12 @@ type subject struct {
 }
 
 func check(c *collector, m *Manifest, root *node, kinds []Kind) {
-	k := &checker{c: c, m: m, root: root, kinds: map[string]Kind{}, owners: map[string]owner{}, stores: map[string]*entry{}}
-	for _, kind := range kinds {
+	k := &checker{c: c, m: m, root: root, kinds: map[string]Kind{}, consumers: map[string]Kind{}, told: map[string]owner{}, owners: map[string]owner{}, stores: map[string]*entry{}}
+	for _, kind := range of(false, kinds) {
 		k.kinds[kind.Name] = kind
+	}
+	for _, kind := range of(true, kinds) {
+		k.consumers[kind.Name] = kind
 	}
 	whole := subject{nil, &entry{key: root, value: root}}
 	if m.SweepWindow != 0 && m.SweepWindow < minSweepWindow {
@@ -217,6 +223,7 @@ func (k *checker) credential(s subject, c *Credential) {
 	if c.Strategy == Extend && c.Enabled {
 		k.warn(s, "strategy", "'extend' moves the date and keeps the value: whoever has read it once goes on having it")
 	}
+	k.allConsumers(s, c)
 	kind, ok := k.kinds[c.Kind]
 	if !ok {
 		return
@@ -231,20 +238,24 @@ func (k *checker) credential(s subject, c *Credential) {
 	case !slices.Contains(kind.Probes, c.Check.Probe):
 		k.fail(s, "check.probe", "%s must be %s%s", quote(c.Check.Probe), strings.Join(kind.Probes, " or "), DidYouMean(c.Check.Probe, kind.Probes))
 	}
+	k.settings(s, c.Kind, c.Settings, k.context(c))
+}
+
+func (k *checker) context(c *Credential) Context {
+	return Context{Credential: c.Name, Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, Strategy: c.Strategy,
+		Accounts: k.accounts, Vaults: k.vaults}
+}
+
+// settings has a kind say what is wrong with its block.
+func (k *checker) settings(s subject, kind string, block Settings, in Context) {
 	if k.c.full() && k.c.failed {
 		return // nobody would see what it says
 	}
-	block := func(path string) string {
-		if path == "" {
-			return c.Kind
-		}
-		return c.Kind + "." + path
+	report := func(sev Severity) func(path, text string) {
+		return func(path, text string) { k.report(sev, s, strings.TrimSuffix(kind+"."+path, "."), text) }
 	}
-	c.Settings.Check(
-		func(path, text string) { k.report(Error, s, block(path), text) },
-		Context{Credential: c.Name, Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, Strategy: c.Strategy,
-			Accounts: k.accounts, Vaults: k.vaults,
-			Warn: func(path, text string) { k.report(Warning, s, block(path), text) }})
+	in.Warn = report(Warning)
+	block.Check(report(Error), in)
 }
 
 func (k *checker) times(s subject, c *Credential) {

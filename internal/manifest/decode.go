@@ -10,8 +10,8 @@ import (
 
 // decoder fills structs from the tree. What it cannot fill stays zero and was reported.
 type decoder struct {
-	c     *collector
-	kinds []Kind
+	c                  *collector
+	issuers, consumers []Kind
 	// known are the names of accounts and vaults; no entry: they could not be read, so no name is wrong.
 	known map[string][]string
 	// steps bounds what aliases multiply.
@@ -19,7 +19,7 @@ type decoder struct {
 }
 
 func decode(c *collector, m *Manifest, root *node, kinds []Kind) {
-	d := &decoder{c: c, kinds: kinds, known: map[string][]string{}}
+	d := &decoder{c: c, issuers: of(false, kinds), consumers: of(true, kinds), known: map[string][]string{}}
 	for _, section := range []string{"accounts", "vaults"} {
 		switch e := root.get(section); {
 		case e != nil && e.value.real().shape == mapping:
@@ -47,7 +47,7 @@ func (d *decoder) at(n *node, p *place, text, suggestion, format string, args ..
 // fill decodes a mapping into a struct. key is where the mapping is named: what is missing is reported there.
 func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 	fs := fieldsOf(v.Type())
-	cred, _ := v.Addr().Interface().(*Credential)
+	chosen := d.choice(v.Addr().Interface())
 	r := n.real()
 	set := make(map[string]*entry, len(r.entries))
 	meant := map[string]bool{}
@@ -59,12 +59,12 @@ func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 			d.field(v.Field(fs[j].index), &fs[j], e, here)
 			continue
 		}
-		if cred != nil && d.settings(cred, e, here) {
-			continue
-		}
 		among := names(fs)
-		if cred != nil {
-			for _, k := range d.kinds {
+		if chosen != nil {
+			if d.settings(chosen, e, here) {
+				continue
+			}
+			for _, k := range chosen.kinds {
 				among = append(among, k.Name)
 			}
 		}
@@ -86,24 +86,42 @@ func (d *decoder) fill(v reflect.Value, n *node, p *place, key *node) {
 		setDefault(v.Field(f.index), f)
 	}
 	d.groups(fs, set, meant, p, key)
-	if cred != nil && cred.Kind == "" && !slices.ContainsFunc(d.kinds, func(k Kind) bool { return meant[k.Name] }) {
-		d.at(key, p, "", "", "no issuer: one of these is missing: %s", kindNames(d.kinds))
+	if chosen != nil && *chosen.kind == "" && !slices.ContainsFunc(chosen.kinds, func(k Kind) bool { return meant[k.Name] }) {
+		d.at(key, p, "", "", "no %s: one of these is missing: %s", chosen.part, kindNames(chosen.kinds))
 	}
 }
 
+// choice is a struct of which one key is the name of a kind.
+type choice struct {
+	what, part string // "credential", and what the kind is of: "issuer"
+	kinds      []Kind
+	kind       *string
+	settings   *Settings
+}
+
+func (d *decoder) choice(v any) *choice {
+	switch x := v.(type) {
+	case *Credential:
+		return &choice{"credential", "issuer", d.issuers, &x.Kind, &x.Settings}
+	case *Consumer:
+		return &choice{"consumer", "kind of consumer", d.consumers, &x.Kind, &x.Settings}
+	}
+	return nil
+}
+
 // settings decodes the block of a kind, and says whether the key names one.
-func (d *decoder) settings(c *Credential, e *entry, p *place) bool {
-	i := slices.IndexFunc(d.kinds, func(k Kind) bool { return k.Name == e.key.text })
+func (d *decoder) settings(c *choice, e *entry, p *place) bool {
+	i := slices.IndexFunc(c.kinds, func(k Kind) bool { return k.Name == e.key.text })
 	if i < 0 {
 		return false
 	}
-	if c.Kind != "" {
-		d.at(e.key, p, e.key.text, "", "a credential is one thing: %s is here already", quote(c.Kind))
+	if *c.kind != "" {
+		d.at(e.key, p, e.key.text, "", "a %s is one thing: %s is here already", c.what, quote(*c.kind))
 		return true
 	}
-	c.Kind, c.Settings = e.key.text, d.kinds[i].New()
+	*c.kind, *c.settings = e.key.text, c.kinds[i].New()
 	if d.is(mapping, e.value, p, e.key) {
-		d.fill(reflect.ValueOf(c.Settings).Elem(), e.value, p, e.key)
+		d.fill(reflect.ValueOf(*c.settings).Elem(), e.value, p, e.key)
 	}
 	return true
 }

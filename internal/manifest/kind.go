@@ -8,11 +8,16 @@ import (
 	"time"
 )
 
-// Kind is a kind of issuer, registered by whoever composes the program. A credential has exactly one block whose key
-// is the name of a kind.
+// Kind is a kind of issuer or of consumer, registered by whoever composes the program. A credential has exactly one
+// block whose key is the name of a kind of issuer, and each of its consumers one with that of a kind of consumer.
 type Kind struct {
 	Name string // "pat"
-	Doc  string // one sentence for the schema
+	// Consumer says that it is a kind of consumer.
+	Consumer bool
+	// Cache is how long a consumer may go on using what it held before it was told, unless the manifest says so; 0:
+	// the kind has no cache, and the manifest cannot name one.
+	Cache time.Duration
+	Doc   string // one sentence for the schema
 	// Probes are the values that the credential's check.probe may have; the first is the default. None: the kind
 	// has no settings for its check.
 	Probes []string
@@ -37,10 +42,17 @@ type Settings interface {
 	Check(report func(path, text string), in Context)
 }
 
+// Located are settings that name one thing, which must not be told by two consumers of a manifest: they would undo
+// each other's work for ever.
+type Located interface {
+	// Location names it, the same however it is written; "" if it is not known.
+	Location() string
+}
+
 // Context is what the rest of the manifest says to a credential's settings. What is unknown, because it is missing
 // or wrong, is empty.
 type Context struct {
-	Credential                      string
+	Credential, Consumer            string // Consumer is "" for an issuer's settings
 	Lifetime, RotateBefore, Overlap time.Duration
 	Strategy                        string
 	Accounts, Vaults                []string
@@ -59,12 +71,12 @@ func (s Set) Equal(o Set) bool { return slices.Equal(s.Sorted(), o.Sorted()) }
 
 // mustBeSound panics on a registration that no manifest could make right: a mistake of the program.
 func mustBeSound(kinds []Kind) {
-	var taken []string
-	for _, f := range fieldsOf(reflect.TypeFor[Credential]()) {
-		taken = append(taken, f.name)
+	taken := map[bool][]string{
+		false: names(fieldsOf(reflect.TypeFor[Credential]())),
+		true:  names(fieldsOf(reflect.TypeFor[Consumer]())),
 	}
 	for _, k := range kinds {
-		if k.Name == "" || slices.Contains(taken, k.Name) {
+		if k.Name == "" || slices.Contains(taken[k.Consumer], k.Name) {
 			panic(fmt.Sprintf("manifest: the name of kind %q is empty or taken", k.Name))
 		}
 		t := reflect.TypeOf(k.New())
@@ -72,8 +84,18 @@ func mustBeSound(kinds []Kind) {
 			panic(fmt.Sprintf("manifest: the settings of kind %q are not a pointer to a struct", k.Name))
 		}
 		fieldsOf(t.Elem())
-		taken = append(taken, k.Name)
+		taken[k.Consumer] = append(taken[k.Consumer], k.Name)
 	}
+}
+
+// of are the kinds of issuers, or of consumers.
+func of(consumers bool, kinds []Kind) (out []Kind) {
+	for _, k := range kinds {
+		if k.Consumer == consumers {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 func kindNames(kinds []Kind) string {

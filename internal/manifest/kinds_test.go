@@ -3,6 +3,8 @@ package manifest_test
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/rekeyhq/rekey/internal/manifest"
 )
@@ -45,10 +47,32 @@ func (r *random) Check(report func(path, text string), in manifest.Context) {
 	}
 }
 
+// hook is a kind of consumer that keeps what it read for an hour, mail one that keeps nothing.
+type hook struct {
+	Room string `yaml:"room,required" doc:"Where it is."`
+}
+
+func (h *hook) Check(report func(path, text string), in manifest.Context) {
+	if h.Room == "cellar" {
+		report("room", in.Consumer+" of "+in.Credential+" is too cold")
+	}
+	if h.Room == "attic" {
+		in.Warn("room", "it is draughty")
+	}
+}
+
+func (h *hook) Location() string { return strings.ToLower(h.Room) }
+
+type mail struct{}
+
+func (*mail) Check(func(path, text string), manifest.Context) {}
+
 func kinds() []manifest.Kind {
 	return []manifest.Kind{
 		{Name: "pat", Doc: "An Azure DevOps personal access token.", Probes: []string{"connectionData", "projects"},
 			New: func() manifest.Settings { return new(pat) }},
 		{Name: "random", Doc: "A random value.", New: func() manifest.Settings { return new(random) }},
+		{Name: "hook", Consumer: true, Cache: time.Hour, Doc: "A hook on the wall.", New: func() manifest.Settings { return new(hook) }},
+		{Name: "mail", Consumer: true, Doc: "A letter.", New: func() manifest.Settings { return new(mail) }},
 	}
 }

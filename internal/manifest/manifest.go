@@ -140,10 +140,21 @@ type Credential struct {
 	Store        SecretRef         `yaml:"store,required" doc:"Where the value is kept."`
 	Tags         map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
 	ContentType  string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
+	Consumers    []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`
 	Check        Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
 	Enabled      bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`
 
 	// Kind is the name of the issuer's kind, and Settings the block under that name.
+	Kind     string   `yaml:"-"`
+	Settings Settings `yaml:"-"`
+}
+
+// Consumer is something that uses a credential's value and is told of each new one.
+type Consumer struct {
+	Name  string        `yaml:"-"`
+	Cache time.Duration `yaml:"cache" doc:"How long it may go on using what it held before it was told, such as a job that runs; overlap at most. Each kind has its own default."`
+
+	// Kind is the name of the consumer's kind, and Settings the block under that name.
 	Kind     string   `yaml:"-"`
 	Settings Settings `yaml:"-"`
 }

@@ -111,6 +111,21 @@ func TestASoundManifestBecomesValuesWithDefaults(t *testing.T) {
 	}
 }
 
+func TestConsumersAreInTheOrderOfTheFileWithTheirKindsCache(t *testing.T) {
+	src := changed(t, consumers("z: {hook: {room: hall}}\n      b: {mail: {}}\n      a:\n        cache: 2h\n        hook: {room: loft}"))
+	want := []manifest.Consumer{
+		{Name: "z", Cache: time.Hour, Kind: "hook", Settings: &hook{Room: "hall"}},
+		{Name: "b", Kind: "mail", Settings: &mail{}},
+		{Name: "a", Cache: 2 * time.Hour, Kind: "hook", Settings: &hook{Room: "loft"}},
+	}
+	if diff := cmp.Diff(want, mustParse(t, string(src)).Credentials[1].Consumers); diff != "" {
+		t.Errorf("consumers (-want +got):\n%s", diff)
+	}
+	if msg := validate(t, src); msg != "" {
+		t.Errorf("the schema refuses it: %s", msg)
+	}
+}
+
 func TestTheSameManifestInOtherClothes(t *testing.T) {
 	want := mustParse(t, sound)
 	same := map[string]string{

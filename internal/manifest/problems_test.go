@@ -97,6 +97,21 @@ var bad = []struct {
 	{"a probe for a kind that has none", []edit{{"random: {}", "random: {}\n    check: {probe: x}"}}},
 	{"a reserved name of a secret", []edit{{"secret: salt", "secret: salt--pending"}}},
 	{"an adoption by id and name", []edit{{"{name: old one}", "{name: old one, id: eb2ab58c-d382-4db6-b2ab-33b55dd51529}"}}},
+	{"a consumer of no kind", consumers("c: {cache: 1h}")},
+	{"a consumer of two kinds", consumers("c: {mail: {}, hook: {room: hall}}")},
+	{"a misspelt kind of consumer", consumers("c: {hok: {room: hall}}")},
+	{"a kind of issuer where a consumer belongs", consumers("c: {random: {}}")},
+	{"a kind of consumer where an issuer belongs", []edit{{"random: {}", "hook: {room: hall}"}}},
+	{"a bad name of a consumer", consumers("C_1: {mail: {}}")},
+	{"consumers in a list", consumers("- mail")},
+	{"a consumer that its kind refuses", consumers("c: {hook: {room: cellar}}")},
+	{"a consumer that its kind warns of", consumers("c: {hook: {room: attic}}")},
+	{"a consumer without what its kind requires", consumers("c: {hook: {}}")},
+	{"a cache that the overlap does not cover", consumers("c: {hook: {room: hall}, cache: 25h}")},
+	{"a cache by default that the overlap does not cover", append(consumers("c: {hook: {room: hall}}"), edit{"overlap: 24h", "overlap: 30m"})},
+	{"a cache for a kind that has none", consumers("c: {mail: {}, cache: 1h}")},
+	{"one thing that is told twice", consumers("c: {hook: {room: hall}}\n      d: {hook: {room: HALL}}")},
+	{"one thing that two credentials tell", append(consumers("c: {hook: {room: hall}}"), edit{"    tags: {team", "    consumers: {e: {hook: {room: hall}}}\n    tags: {team"})},
 	{"a key twice", []edit{{"    overlap: 24h", "    overlap: 24h\n    overlap: 25h"}}},
 	{"a credential twice", []edit{{"  salt:\n", "  devops-pat:\n"}}},
 	{"a section twice", []edit{{"vaults:\n", "schedule: 2h\nvaults:\n"}}},
@@ -130,6 +145,11 @@ var bad = []struct {
 	{"a merge of a text", []edit{{"random: {}", "random: {}\n    <<: hello"}}},
 	{"a YAML tag", []edit{{"organization: contoso", "organization: !!str contoso"}}},
 	{"a question mark", []edit{{"    enabled: false\n", "    ? enabled\n    : false\n"}}},
+}
+
+// consumers gives the second credential consumers.
+func consumers(lines string) []edit {
+	return []edit{{"    enabled: false\n", "    enabled: false\n    consumers:\n      " + lines + "\n"}}
 }
 
 // These have the shapes that services give out; nobody ever gave out these.

@@ -81,14 +81,19 @@ func structSchema(t reflect.Type, kinds []Kind) object {
 		props.put(f.name, fieldSchema(f, kinds))
 	}
 	var rules []any
-	if t == reflect.TypeFor[Credential]() {
+	if consumer := t == reflect.TypeFor[Consumer](); consumer || t == reflect.TypeFor[Credential]() {
 		var one []any
-		for _, k := range kinds {
+		for _, k := range of(consumer, kinds) {
 			p := object{{"description", k.Doc}}
 			p = append(p, structSchema(reflect.TypeOf(k.New()).Elem(), nil)...)
 			props.put(k.Name, p)
 			one = append(one, needs(k.Name))
-			rules = append(rules, probes(k))
+			switch {
+			case !consumer:
+				rules = append(rules, probes(k))
+			case k.Cache == 0:
+				rules = append(rules, object{{"if", needs(k.Name)}, {"then", object{{"properties", object{{"cache", false}}}}}})
+			}
 		}
 		if one != nil {
 			rules = append(rules, object{{"oneOf", one}})

@@ -46,6 +46,8 @@ func TestTheSchemaRefusesNothingThatParseTakes(t *testing.T) {
 		"a managed identity named twice", "a client secret from nowhere", "a client id that is none", "a bad name of a credential",
 		"a vault name that Azure refuses", "a secret name that Key Vault refuses", "neither a token cache nor a password",
 		"a duration without its unit", "a duration with a fraction", "a negative duration", "a strategy that is none", "fifteen tags",
+		"a consumer of no kind", "a consumer of two kinds", "a misspelt kind of consumer", "a kind of issuer where a consumer belongs",
+		"a kind of consumer where an issuer belongs", "a bad name of a consumer", "consumers in a list", "a cache for a kind that has none",
 		"a probe that the kind does not have", "a probe for a kind that has none", "an adoption by id and name", "the same scope twice",
 	} {
 		if only, known := onlyParse[name]; only || !known {

@@ -60,7 +60,9 @@ type Credential struct {
 	Notes   []string  `json:"notes,omitempty"`
 	Assumed []string  `json:"assumed,omitempty"`
 	Effects []Effect  `json:"effects,omitempty"`
-	Error   *Error    `json:"error,omitempty"`
+	// Consumers are those of the manifest, in its order.
+	Consumers []Consumer `json:"consumers,omitempty"`
+	Error     *Error     `json:"error,omitempty"`
 }
 
 // Effect is something that was done.
@@ -142,6 +144,7 @@ func credential(r engine.Result) Credential {
 			c.Notes = append(c.Notes, n.Text)
 		}
 	}
+	c.Consumers = consumers(r)
 	for _, e := range r.Effects {
 		c.Effects = append(c.Effects, Effect{e.Effect, string(e.Phase), e.Target, e.IssuerID, e.Version, e.Expires})
 	}
@@ -197,7 +200,9 @@ type StatusEntry struct {
 	RevokeOld  time.Time `json:"revokeOld,omitzero"`
 	IssuerID   string    `json:"issuerId,omitempty"`
 	Generation string    `json:"generation,omitempty"`
-	Error      *Error    `json:"error,omitempty"`
+	// Consumers are those of the manifest; status asks none of them.
+	Consumers []Consumer `json:"consumers,omitempty"`
+	Error     *Error     `json:"error,omitempty"`
 }
 
 // NewStatus makes the status document.
@@ -210,7 +215,7 @@ func NewStatus(results []engine.Result) Status {
 }
 
 func statusEntry(r engine.Result) StatusEntry {
-	e := StatusEntry{Name: string(r.Spec.Name), Secret: r.Spec.Target.String()}
+	e := StatusEntry{Name: string(r.Spec.Name), Secret: r.Spec.Target.String(), Consumers: consumers(r)}
 	s := r.Secret.Value
 	rec, err := rotation.ParseRecord(s.Tags[rotation.RecordTag])
 	switch {

@@ -49,7 +49,7 @@ func (d *decider) decide() Decision {
 		if !d.obs.Direct && d.obs.Secret.Failed == "" {
 			return look(NeedDirect, "the secret was not looked at yet")
 		}
-		return unknown(d, "the secret", d.obs.Secret)
+		return unknown(d, "the secret could not be read", d.obs.Secret)
 	}
 	if !d.obs.Direct {
 		if dec, ok := d.quiet(); ok {
@@ -284,6 +284,9 @@ func (d *decider) finish(strays strays) Decision {
 		if dec, pending := d.tell(); pending {
 			return dec
 		}
+		if dec, cached := d.waitForCaches(strays); cached {
+			return dec
+		}
 	}
 	if len(strays.superseded) > 0 {
 		if revokeAt := d.revokeAt(); d.now.Before(revokeAt) {
@@ -317,29 +320,6 @@ func (d *decider) finish(strays strays) Decision {
 		return d.waitForYoung(strays)
 	}
 	return d.current()
-}
-
-// tell hands the publication to the consumers that are behind, and checks the others.
-func (d *decider) tell() (Decision, bool) {
-	if len(d.obs.Consumers) < len(d.spec.Consumers) {
-		return look(NeedConsumers, "what the consumers hold"), true
-	}
-	for i, c := range d.spec.Consumers {
-		if f := d.obs.Consumers[i]; f.Known && f.Value.Publication != d.record.Publication {
-			return Decision{Kind: Act, Code: "tell", Why: c.ID + " is not on the newest publication", Action: Tell{c.ID}}, true
-		}
-	}
-	for i, c := range d.spec.Consumers {
-		f := d.obs.Consumers[i]
-		if !f.Known {
-			return unknown(d, "consumer "+c.ID, f), true
-		}
-		if !f.Value.Works {
-			return Decision{Kind: Wait, Code: "consumer", Until: d.now.Add(retryAfter),
-				Why: fmt.Sprintf("%s does not work with the newest publication yet: %s", c.ID, f.Value.Why)}, true
-		}
-	}
-	return Decision{}, false
 }
 
 // due says why the credential must be replaced now; "" if it must not.
@@ -464,23 +444,23 @@ func need[T any](d *decider, what string, n Need, f Fact[T]) (Decision, bool) {
 	case f.Failed == "":
 		return look(n, what), true
 	}
-	return unknown(d, what, f), true
+	return unknown(d, what+" could not be read", f), true
 }
 
 func look(n Need, why string) Decision { return Decision{Kind: Look, Need: n, Why: why} }
 
 func hold(code, why, do string) Decision { return Decision{Kind: Hold, Code: code, Why: why, Do: do} }
 
-// unknown is the decision on a fact that could not be read.
+// unknown is the decision on a fact that could not be read, and of a consumer on one that could not be told.
 func unknown[T any](d *decider, what string, f Fact[T]) Decision {
 	if f.Person != "" {
-		return hold("person", fmt.Sprintf("%s could not be read: %s", what, f.Failed), f.Person)
+		return hold("person", fmt.Sprintf("%s: %s", what, f.Failed), f.Person)
 	}
 	until := d.now.Add(retryAfter)
 	if f.Retry.After(until) {
 		until = f.Retry
 	}
-	return Decision{Kind: Wait, Code: "unknown", Until: until, Why: fmt.Sprintf("%s could not be read: %s", what, f.Failed)}
+	return Decision{Kind: Wait, Code: "unknown", Until: until, Why: fmt.Sprintf("%s: %s", what, f.Failed)}
 }
 
 func (d *decider) note(code, text string) { d.notes = append(d.notes, Note{code, text}) }

@@ -218,6 +218,22 @@ func on(newest, works bool) Fact[ConsumerState] {
 	return Known(ConsumerState{Publication: p, Works: works, Why: "refused"})
 }
 
+// told says that this run has handed the newest publication to a consumer.
+func told(i int) change {
+	return func(g *given) {
+		g.Obs.Told = make([]Publication, len(g.Spec.Consumers))
+		g.Obs.Told[i] = NewPublication(t0, [5]byte{9})
+	}
+}
+
+// since is when a consumer was told, after t0, and how long it may use what it held before.
+func since(i int, at, cache time.Duration) change {
+	return func(g *given) {
+		g.Obs.Consumers[i].Value.Told = t0.Add(at)
+		g.Spec.Consumers[i].Cache = cache
+	}
+}
+
 var needs = map[Need]string{NeedDirect: "direct", NeedIssued: "issued", NeedVersions: "versions", NeedCheck: "check", NeedConsumers: "consumers"}
 
 // say writes a decision in one line, with times counted from t0.

@@ -74,7 +74,7 @@ var (
 		ifRecord(func(r *Record) { r.Expires = t0.Add(60 * day) }),
 		ifRecord(func(r *Record) { r.Predecessor, r.PredecessorExpires = "", time.Time{} })}}
 	users = dimension{"consumers", []change{nothing, nothing,
-		consumers(on(true, true)), consumers(on(false, true)), consumers(on(true, false)), consumers(on(true, true), Fact[ConsumerState]{Failed: "503"}),
+		consumers(on(true, true)), consumers(on(false, true)), consumers(on(true, false)), all(consumers(on(true, false)), told(0)), all(consumers(on(true, true)), since(0, 48*time.Hour, time.Hour)), consumers(on(true, true), Fact[ConsumerState]{Failed: "503"}),
 		func(g *given) { g.Spec.Consumers = []ConsumerSpec{{ID: "c0"}} }}}
 )
 

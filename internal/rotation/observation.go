@@ -30,6 +30,9 @@ type Observation struct {
 	Check Fact[Check]
 	// Consumers, by the spec's order; shorter when not looked at.
 	Consumers []Fact[ConsumerState]
+	// Told is which publication this very run has handed to each consumer, in the same order; shorter where it told
+	// nobody.
+	Told []Publication
 	// StoreDate and IssuerDate are the services' own clocks in this pass; zero when not known.
 	StoreDate, IssuerDate time.Time
 	// Attempt is what this very run did and nobody else can know.
@@ -76,8 +79,12 @@ type Check struct {
 // ConsumerState is what a consumer holds.
 type ConsumerState struct {
 	Publication Publication // what it is marked with
-	Works       bool
-	Why         string
+	// Told is when it was told that, by its own clock; zero if it cannot say.
+	Told  time.Time
+	Works bool
+	Why   string // for one that does not work
+	// Weak says that nothing can be tried: that it works rests on the mark alone.
+	Weak bool
 }
 
 // Attempt is a generation that this run has issued, or may have issued, and not committed.

@@ -198,9 +198,12 @@ func (g *given) brokenEnd(r Record) string {
 	if len(g.Obs.Consumers) < len(g.Spec.Consumers) {
 		return "it revokes without having asked the consumers"
 	}
-	for _, c := range g.Obs.Consumers {
+	for i, c := range g.Obs.Consumers {
 		if !c.Known || !c.Value.Works || c.Value.Publication != r.Publication {
 			return "it revokes what a consumer may use"
+		}
+		if until := c.Value.Told.Add(g.Spec.Consumers[i].Cache); !c.Value.Told.IsZero() && g.Now.Before(until) && !r.Compromised {
+			return "it revokes what a consumer may have cached"
 		}
 	}
 	return ""

@@ -44,11 +44,13 @@ const (
 	Refused
 	// Denied is 403, and nothing is applied.
 	Denied
+	// Hung is a call that nobody answers for hours.
+	Hung
 )
 
 var faultNames = map[Fault]string{Lost: "an answer that is lost", Late: "a call that is applied after its connection broke", Cut: "a connection that breaks",
 	Throttled: "a 429", Unavailable: "a 503", Truncated: "an answer that breaks off", Malformed: "an answer that is not JSON", Page: "a page for people",
-	Refused: "a refusal", Denied: "a 403"}
+	Refused: "a refusal", Denied: "a 403", Hung: "a call that hangs"}
 
 func (f Fault) String() string { return faultNames[f] }
 

@@ -150,6 +150,12 @@ func operation(r *http.Request) string {
 		return "RemovePassword"
 	case strings.HasPrefix(path, "/v1.0/applications"):
 		return "GetApplication"
+	case strings.Contains(path, "/_apis/serviceendpoint/endpoints/"):
+		return map[string]string{"GET": "GetServiceEndpoint", "PUT": "UpdateServiceEndpoint"}[r.Method]
+	case strings.HasSuffix(path, "/_apis/serviceendpoint/endpointproxy"):
+		return "TestServiceEndpoint"
+	case strings.Contains(path, "/_apis/distributedtask/variablegroups/"):
+		return map[string]string{"GET": "GetVariableGroup", "PUT": "UpdateVariableGroup"}[r.Method]
 	case strings.HasSuffix(path, "/token"):
 		return grant(r)
 	}
