@@ -57,7 +57,7 @@ func newHouse(t *testing.T, variable, word string) *house {
 	if strings.Contains(word, "%s") {
 		word, value = fmt.Sprintf(word, app.ClientID), app.ClientSecret
 	}
-	src := strings.Replace(string(examples.PAT), "managedIdentity: {}", word, 1)
+	src := strings.Replace(string(examples.Manifest("pat")), "managedIdentity: {}", word, 1)
 	if !strings.Contains(src, word) {
 		t.Fatal("the example signs in in another way now")
 	}
@@ -347,7 +347,7 @@ func TestAPanicInTheMidstOfThePUTPrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	known := filepath.Join(dir, "known")
-	if err := os.WriteFile(filepath.Join(dir, "rekey.yaml"), examples.PAT, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "rekey.yaml"), examples.Manifest("pat"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()

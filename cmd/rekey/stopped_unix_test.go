@@ -91,7 +91,7 @@ func serveAzure(t *testing.T) (*azure, *sim.Server) {
 	}
 	t.Cleanup(func() { stop(); ends.Wait() })
 	a.Proxy, a.CA, a.Env, a.Control = ends.Proxy, ends.CA, ends.Env, ends.Control
-	if err := os.WriteFile(filepath.Join(a.dir, "rekey.yaml"), examples.PAT, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(a.dir, "rekey.yaml"), examples.Manifest("pat"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return a, server

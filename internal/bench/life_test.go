@@ -21,7 +21,7 @@ const (
 // that revokes it. The first PAT of a secret that does not exist yet is counted too: it has no predecessor.
 func BenchmarkLifeOfOnePAT(b *testing.B) {
 	for b.Loop() {
-		a, manifest := example(b, examples.PAT)
+		a, manifest := example(b, examples.Manifest("pat"))
 		t := newTable("Calls of one PAT's life, from the simulator's request log", "run", "call", "counted")
 		count := func(run string, calls []wire.Call) int {
 			for _, c := range of(own, calls) {
@@ -55,7 +55,7 @@ const maxSecretLife = 8
 func BenchmarkLifeOfOneAppSecret(b *testing.B) {
 	for b.Loop() {
 		path := filepath.Join(b.TempDir(), "rekey.yaml")
-		if err := os.WriteFile(path, examples.AppSecret, 0o600); err != nil {
+		if err := os.WriteFile(path, examples.Manifest("app-secret"), 0o600); err != nil {
 			b.Fatal(err)
 		}
 		a := serve(b, fleet{}.state())
@@ -103,7 +103,7 @@ const maxTell, maxProve = 3, 2
 // BenchmarkLifeOfAServiceConnection counts what it adds to the life of the PAT that it holds.
 func BenchmarkLifeOfAServiceConnection(b *testing.B) {
 	for b.Loop() {
-		a, manifest := example(b, examples.ServiceConnection)
+		a, manifest := example(b, examples.Manifest("service-connection"))
 		t := newTable("What a service connection adds to a PAT's life, from the simulator's request log", "run", "call", "counted")
 		count := func(run string) (whole, more int) {
 			calls := of(own, a.rekey(b, []int{0}, "apply", "-q", "-f", manifest).calls)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rekeyhq/rekey/examples"
 	"github.com/rekeyhq/rekey/internal/cli"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -69,12 +70,12 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Values[simKey{}] = &simulator{}
-			for folder, file := range map[string]string{"pat": "example.yaml", "app-secret": "app-secret.yaml", "service-connection": "service-connection.yaml", "variable-group": "variable-group.yaml"} {
-				manifest, err := os.ReadFile(filepath.Join("../../examples", folder, "rekey.yaml"))
-				if err != nil {
-					return err
+			for _, folder := range examples.Folders() {
+				file := folder + ".yaml"
+				if folder == "pat" {
+					file = "example.yaml" // what most scripts run
 				}
-				if err := os.WriteFile(filepath.Join(env.WorkDir, file), manifest, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, file), examples.Manifest(folder), 0o600); err != nil {
 					return err
 				}
 			}

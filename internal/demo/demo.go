@@ -67,7 +67,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "rekey.yaml"), examples.PAT, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "rekey.yaml"), examples.Manifest("pat"), 0o600); err != nil {
 		return err
 	}
 	user, err := newConsumer(ends.Proxy, ends.CA, env)
