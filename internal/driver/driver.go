@@ -124,6 +124,9 @@ type Put struct {
 	Tags        map[string]string
 	ContentType string
 	Expires     time.Time
+	// Within is how long a store may have it wait for its turn before it is sent: the check that it rests on gets too
+	// old. 0 is for as long as the context lasts.
+	Within time.Duration
 }
 
 // Consumer uses the credential and must be told of a new publication. It is made for one consumer of the manifest.

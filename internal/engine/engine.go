@@ -53,13 +53,17 @@ type Config struct {
 	MaxWait time.Duration
 	// Interval is how often a run comes; 0 if not known.
 	Interval time.Duration
-	// Parallel is how many credentials are worked on at once; 0 means 16.
+	// Parallel is how many credentials are worked on at once; 0 means 128.
 	Parallel int
 	// Now is the wall clock, time.Now unless set. It only measures how long ago something was.
 	Now func() time.Time
 	// Random fills in ids; crypto/rand unless set.
 	Random func(b []byte)
 }
+
+// parallel is how many credentials are worked on at once unless it is said. A replacement mostly waits: a client secret
+// takes three seconds for a dozen calls, and a vault takes thirty new versions a second.
+const parallel = 128
 
 // Engine runs credentials.
 type Engine struct {
@@ -81,7 +85,7 @@ func New(cfg Config) *Engine {
 		cfg.Random = func(b []byte) { _, _ = rand.Read(b) }
 	}
 	if cfg.Parallel <= 0 {
-		cfg.Parallel = 16
+		cfg.Parallel = parallel
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

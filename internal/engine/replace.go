@@ -192,6 +192,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 		bounded, cancel := context.WithTimeout(ctx, maxIssueAge-p.age(p.issueAsked))
 		defer cancel()
 		var err error
+		put.Within = max(maxCheckAge-p.age(p.checked), time.Nanosecond)
 		done, err = p.c.Store.Put(bounded, put)
 		if driver.NotApplied(err) {
 			attempt.PutSent = false

@@ -161,6 +161,11 @@ func TestThePublishedLimitsHold(t *testing.T) {
 			if r := add(x, token, c.app); r.status != 400 {
 				t.Errorf("after a while: %d", r.status)
 			}
+			for _, q := range x.Quotas() {
+				if q.Scope == c.scope+strangerApp+"/"+world.TenantID && (q.N != c.limit.N || q.Used != c.limit.N+1) {
+					t.Errorf("%d of %d were used under %s", q.Used, q.N, q.Scope)
+				}
+			}
 		})
 	}
 }

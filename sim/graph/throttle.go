@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -33,6 +34,8 @@ var (
 type bucket struct {
 	start time.Time
 	n     int
+	limit Limit
+	all   int // since the service began
 }
 
 // charge is what one request costs under one limit.
@@ -67,7 +70,7 @@ func (c *call) throttle() *fault {
 	for _, x := range charges {
 		b := c.buckets[x.scope]
 		if b == nil || c.now.Sub(b.start) >= x.limit.Window || c.now.Before(b.start) {
-			b = &bucket{start: c.now}
+			b = &bucket{start: c.now, limit: x.limit, all: b.used()}
 			c.buckets[x.scope] = b
 		}
 		if b.n+x.cost > x.limit.N {
@@ -76,6 +79,7 @@ func (c *call) throttle() *fault {
 	}
 	for _, x := range charges {
 		c.buckets[x.scope].n += x.cost
+		c.buckets[x.scope].all += x.cost
 	}
 	c.header.Set("x-ms-resource-unit", strconv.Itoa(charges[0].cost))
 	b := c.buckets[charges[0].scope]
@@ -83,6 +87,24 @@ func (c *call) throttle() *fault {
 		c.header.Set("x-ms-throttle-limit-percentage", strconv.FormatFloat(share, 'f', 2, 64))
 	}
 	return nil
+}
+
+func (b *bucket) used() int {
+	if b == nil {
+		return 0
+	}
+	return b.all
+}
+
+// Quotas implements wire.Limited.
+func (s *Service) Quotas() []wire.Quota {
+	s.w.Lock()
+	defer s.w.Unlock()
+	var out []wire.Quota
+	for scope, b := range s.buckets {
+		out = append(out, wire.Quota{Scope: scope, N: b.limit.N, Window: b.limit.Window, Used: b.all})
+	}
+	return out
 }
 
 func (c *call) tooMany(x charge, b *bucket) *fault {

@@ -262,6 +262,13 @@ func TestTheTwoLimitsHoldByTheClockOfTheWorld(t *testing.T) {
 	}
 	b.do("officer", "GET", "/secrets/a", "").refused(t, 429, "Throttled", "")
 	b.ok("officer", "PUT", "/secrets/a", `{"value":"v"}`)
+	used := map[string]int{}
+	for _, q := range b.s.Quotas() {
+		used[q.Scope] = q.Used
+	}
+	if used["vault kv-one, new versions"] != 302 || used["vault kv-one, other requests"] != 4001 || used["vault kv-two, new versions"] != 1 {
+		t.Errorf("what was refused counts, or a window forgets: %v", used)
+	}
 	b.knobs(func(k *world.KeyVaultKnobs) { k.Unthrottled = true })
 	b.ok("officer", "GET", "/secrets/a", "")
 }

@@ -3,6 +3,8 @@ package keyvault
 import (
 	"net/http"
 	"time"
+
+	"github.com/rekeyhq/rekey/sim/wire"
 )
 
 // The limits of facts 1.5, for one vault. The limit of a subscription (five times a vault's) is not kept.
@@ -18,6 +20,7 @@ type limiter struct{ creates, others bucket }
 type bucket struct {
 	start time.Time
 	n     int
+	all   int // since the service began
 }
 
 func (b *bucket) take(now time.Time, limit int) bool {
@@ -28,7 +31,27 @@ func (b *bucket) take(now time.Time, limit int) bool {
 		return false // what is refused does not count
 	}
 	b.n++
+	b.all++
 	return true
+}
+
+// Quotas implements wire.Limited.
+func (s *Service) Quotas() []wire.Quota {
+	s.w.Lock()
+	defer s.w.Unlock()
+	var out []wire.Quota
+	for v, l := range s.limits {
+		for _, x := range []struct {
+			what string
+			n    int
+			b    bucket
+		}{{"new versions", createLimit, l.creates}, {"other requests", otherLimit, l.others}} {
+			if x.b.all > 0 {
+				out = append(out, wire.Quota{Scope: "vault " + v.Name + ", " + x.what, N: x.n, Window: window, Used: x.b.all})
+			}
+		}
+	}
+	return out
 }
 
 // throttle refuses what is over the limit, without Retry-After.

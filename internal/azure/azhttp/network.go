@@ -15,7 +15,7 @@ import (
 // system's. Go reads that variable by itself on Linux and not on macOS or Windows, and one way must work on all.
 func Network(caFile string) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 32
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 128 // as many as an engine works on at once
 	t.MaxResponseHeaderBytes = 256 << 10
 	t.ResponseHeaderTimeout = 100 * time.Second // Azure DevOps may hold a request for 30 s before it answers
 	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext

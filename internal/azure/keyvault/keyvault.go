@@ -32,6 +32,7 @@ import (
 type Vault struct {
 	host   string
 	client *azsecrets.Client
+	pace   pace
 }
 
 var _ driver.Store = (*Vault)(nil)
@@ -172,6 +173,9 @@ func (v *Vault) Put(ctx context.Context, put driver.Put) (driver.Reading, error)
 	}
 	if !put.Expires.IsZero() {
 		params.SecretAttributes.Expires = &put.Expires
+	}
+	if err := v.pace.turn(ctx, op, put.Within); err != nil {
+		return driver.Reading{}, err
 	}
 	var raw *http.Response
 	var resp azsecrets.SetSecretResponse
