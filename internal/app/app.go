@@ -168,21 +168,27 @@ func (a *App) Credentials(names ...string) ([]engine.Credential, error) {
 	for _, c := range all {
 		known = append(known, c.Name)
 	}
-	for _, n := range names {
-		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("no credential %q in the manifest%s", n, manifest.DidYouMean(n, known))
-		}
+	only, err := a.named(names, known)
+	if err != nil {
+		return nil, err
 	}
 	var out []engine.Credential
 	for _, c := range all {
-		if len(names) > 0 && !slices.Contains(names, c.Name) {
+		if len(names) > 0 && !slices.Contains(names, c.Name) && only[c.Name] == nil {
 			continue
 		}
 		ec, err := a.credential(c)
 		if err != nil {
 			return nil, fmt.Errorf("credential %s: %w", c.Name, err)
 		}
-		out = append(out, ec)
+		if slices.Contains(names, c.Name) || len(names) == 0 {
+			out = append(out, ec)
+			continue
+		}
+		for _, n := range only[c.Name] {
+			ec.Only = rotation.CredentialID(n)
+			out = append(out, ec)
+		}
 	}
 	return out, nil
 }
@@ -209,7 +215,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 		tags = append(tags, name)
 	}
 	slices.Sort(tags)
-	return engine.Credential{
+	out := engine.Credential{
 		Spec: rotation.Spec{
 			Name:    rotation.CredentialID(c.Name),
 			Target:  rotation.Target{Vault: store.Host(), Name: c.Store.Secret},
@@ -219,7 +225,11 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Consumers: specs,
 		},
 		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal,
-	}, nil
+	}
+	if issued.several != nil {
+		out.Several = several{issued.several}
+	}
+	return out, nil
 }
 
 // consumers makes a credential's consumers in the manifest's order.

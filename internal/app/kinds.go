@@ -24,6 +24,8 @@ type issued struct {
 	adopt  rotation.Adoption
 	seal   *engine.Seal
 	use    use
+	// several, instead of an issuer, is what a block that stands for many credentials finds them with.
+	several *devops.Several
 }
 
 // use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
@@ -36,6 +38,7 @@ type use struct {
 var kinds = []kind{
 	{devops.Kind, makePAT},
 	{graph.Kind, makeAppSecret},
+	{devops.SeveralKind, makePATs},
 }
 
 // consumerKind is a kind of consumer.

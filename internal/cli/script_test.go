@@ -92,6 +92,9 @@ func TestScripts(t *testing.T) {
 			"replace":  cmdReplace,
 			"document": cmdDocument,
 			"uses":     cmdUses,
+			"pat":      cmdPAT,
+			"holds":    cmdHolds,
+			"alive":    cmdAlive,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

@@ -71,7 +71,7 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 
 // Status reads the vaults' lists and nothing else, and says what they show.
 func (e *Engine) Status(ctx context.Context, creds []Credential) []Result {
-	return e.each(ctx, creds, func(_ context.Context, p *pass) Result {
+	return e.each(ctx, creds, never, func(_ context.Context, p *pass) Result {
 		d := rotation.Decide(p.c.Spec, p.observed(), p.now())
 		r := p.result(d, nil)
 		if !p.obs.Secret.Known && p.lastErr != nil {
@@ -83,6 +83,12 @@ func (e *Engine) Status(ctx context.Context, creds []Credential) []Result {
 
 // Alive lists what Rekey issued for a credential's secret and is still alive, newest last: what Retire would revoke.
 func (e *Engine) Alive(ctx context.Context, c Credential) ([]rotation.Issued, error) {
+	if c.Several != nil {
+		var err error
+		if c, err = e.one(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	p := e.newPass(c, nil)
 	for _, need := range []rotation.Need{rotation.NeedDirect, rotation.NeedIssued, rotation.NeedVersions} {
 		if p.look(ctx, need, false); p.lastErr != nil {
@@ -90,7 +96,7 @@ func (e *Engine) Alive(ctx context.Context, c Credential) ([]rotation.Issued, er
 		}
 	}
 	p.value.Wipe()
-	return rotation.Alive(c.Spec, p.obs, p.now()), nil
+	return rotation.Alive(p.c.Spec, p.obs, p.now()), nil
 }
 
 // sleep waits for a decision's time if that is near, and says whether it did.

@@ -33,6 +33,12 @@ type Credential struct {
 	// Seal is where the account's token lies; nil if there is none. A token that was not used for a day is used, and
 	// so sealed again, because it would die of disuse.
 	Seal *Seal
+	// Several, if set, says that this stands for many credentials, which it names at run time; Only is the one that a
+	// person asked for.
+	Several Several
+	Only    rotation.CredentialID
+	// Notes are what a person should know of it.
+	Notes []string
 }
 
 // Seal is a secret that holds an account's token.
@@ -74,6 +80,9 @@ type Engine struct {
 	lists lists
 	// started is the wall clock when a person asked for the run.
 	started time.Time
+	// members are the hashes of the secrets that blocks of many stood for; unlisted says that one could not be read.
+	members  map[string]bool
+	unlisted bool
 }
 
 // New makes an engine for one run.
@@ -90,7 +99,7 @@ func New(cfg Config) *Engine {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, lists: lists{byKey: map[string]*list{}}}
+	e := &Engine{cfg: cfg, lists: lists{byKey: map[string]*list{}}, members: map[string]bool{}}
 	e.started = e.wall()
 	e.run = string(rotation.NewGeneration(cfg.Now(), e.random()))
 	return e
@@ -130,22 +139,27 @@ type Consumer struct {
 
 // Run converges all credentials as far as this run can, and returns their results in order.
 func (e *Engine) Run(ctx context.Context, creds []Credential) []Result {
-	return e.each(ctx, creds, e.converge)
+	return e.each(ctx, creds, asking, e.converge)
 }
 
 // Plan says for each credential what a run would do, without writing anything or redeeming any token.
 func (e *Engine) Plan(ctx context.Context, creds []Credential) []Result {
-	return e.each(ctx, creds, e.plan)
+	return e.each(ctx, creds, quietly, e.plan)
 }
 
-func (e *Engine) each(ctx context.Context, creds []Credential, one func(context.Context, *pass) Result) []Result {
+func (e *Engine) each(ctx context.Context, creds []Credential, how asks, one func(context.Context, *pass) Result) []Result {
 	index := e.readIndex(ctx, creds)
+	creds, known := e.expand(ctx, creds, index, how)
 	results := make([]Result, len(creds))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range min(e.cfg.Parallel, len(creds)) {
 		wg.Go(func() {
 			for i := range next {
+				if known[i] != nil {
+					results[i] = *known[i]
+					continue
+				}
 				results[i] = one(ctx, e.newPass(creds[i], index))
 			}
 		})
@@ -171,7 +185,7 @@ type indexed struct {
 func (e *Engine) readIndex(ctx context.Context, creds []Credential) index {
 	stores := map[string]driver.Store{}
 	for _, c := range creds {
-		if c.Spec.Enabled && c.Spec.Command == rotation.Converge {
+		if c.Spec.Enabled && c.Spec.Command == rotation.Converge || c.Several != nil {
 			stores[c.Store.Host()] = c.Store
 			if c.Seal != nil {
 				stores[c.Seal.Store.Host()] = c.Seal.Store
@@ -255,7 +269,10 @@ func (e *Engine) readList(ctx context.Context, i driver.Issuer, notBefore time.T
 // manifest's, or what was left behind when a credential was taken out of one. It is reported and never revoked. creds
 // must be the whole manifest.
 func (e *Engine) Strangers(creds []Credential) []rotation.Issued {
-	ours := map[string]bool{}
+	if e.unlisted {
+		return nil
+	}
+	ours := maps.Clone(e.members)
 	for _, c := range creds {
 		ours[c.Spec.Target.Hash()] = true
 	}

@@ -302,7 +302,7 @@ func (p *pass) tags() map[string]string {
 
 func (p *pass) result(d rotation.Decision, err error) Result {
 	p.value.Wipe()
-	for _, text := range p.notes {
+	for _, text := range append(p.c.Notes, p.notes...) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
 	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen()}

@@ -39,6 +39,8 @@ type checker struct {
 	// owners are the secrets that the manifest names, by lower-case host and name.
 	owners map[string]owner
 	stores map[string]*entry // by host: the first credential that is stored there
+	// templates are those of blocks that stand for many credentials.
+	templates []template
 	// accounts and vaults are their names, as every kind's Check is told them.
 	accounts, vaults []string
 }
@@ -85,6 +87,7 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	for i, s := range k.section("accounts")[:len(m.Accounts)] {
 		k.account(s, &m.Accounts[i])
 	}
+	k.allTemplates()
 }
 
 // section returns the entries of a section, in step with the decoded list.
@@ -212,8 +215,8 @@ func (k *checker) account(s subject, a *Account) {
 
 func (k *checker) credential(s subject, c *Credential) {
 	k.times(s, c)
-	k.claim(s, "store.secret", c.Store)
-	if h := k.host(c.Store); h != "" && k.stores[h] == nil {
+	k.claim(s, "store.secret", SecretRef(c.Store))
+	if h := k.host(SecretRef(c.Store)); h != "" && k.stores[h] == nil {
 		k.stores[h] = s.node
 	}
 	if strings.HasSuffix(strings.ToLower(c.Store.Secret), pending) {
@@ -228,6 +231,7 @@ func (k *checker) credential(s subject, c *Credential) {
 	if !ok {
 		return
 	}
+	k.template(s, c, kind)
 	switch {
 	case c.Check.Probe == "":
 		if len(kind.Probes) > 0 {

@@ -50,6 +50,8 @@ var formats = map[string]*format{
 	"secret-name": {pattern: `^[0-9a-zA-Z-]{1,127}$`, says: "must be 1 to 127 letters, digits and '-'", shy: true},
 	"username":    {pattern: `^[^@\s]+@[^@\s]+\.[^@\s]+$`, max: 256, says: "must be a sign-in name like svc@contoso.onmicrosoft.com"},
 	"env-name":    {pattern: `^[A-Za-z_][A-Za-z0-9_]*$`, max: 200, says: "must be the name of an environment variable", shy: true},
+	"secret-template": {pattern: `^([0-9a-zA-Z-]|\{(name|organization)\}){1,127}$`,
+		says: "must be 1 to 127 letters, digits and '-'", shy: true},
 	"resource-id": {pattern: `^/subscriptions/` + guid + `/resource[gG]roups/[^/]+/providers/[^/]+/[^/]+/[^/]+$`,
 		says: "must be a resource id, /subscriptions/.../resourceGroups/.../providers/..."},
 	"content-type": {pattern: `^[^\r\n]*$`, max: 255, says: "must be one line of at most 255 characters"},

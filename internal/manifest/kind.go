@@ -21,6 +21,9 @@ type Kind struct {
 	// Probes are the values that the credential's check.probe may have; the first is the default. None: the kind
 	// has no settings for its check.
 	Probes []string
+	// Places are what stands in the template of a secret's name ("{name}"), of a kind whose block stands for many
+	// credentials: the first is needed, the others may be there. None: the name is a name.
+	Places []string
 	// New returns a pointer to an empty settings struct. Its fields carry the same tags as the manifest's own:
 	//
 	//	yaml:"name,required"    the key

@@ -114,6 +114,12 @@ type SecretRef struct {
 	Secret string `yaml:"secret,required" is:"secret-name" doc:"The name of the secret in that vault."`
 }
 
+// Store is where a credential's value is kept, or where the values of a block of many are.
+type Store struct {
+	Vault  string `yaml:"vault,required" ref:"vaults" doc:"A name out of 'vaults'."`
+	Secret string `yaml:"secret,required" is:"secret-template" doc:"The name of the secret in that vault. A block that stands for many credentials has a template, with {name} in it."`
+}
+
 // Vault is a Key Vault, by its name or its address.
 type Vault struct {
 	Name      string `yaml:"-"`
@@ -137,7 +143,7 @@ type Credential struct {
 	RotateBefore time.Duration     `yaml:"rotateBefore,required" doc:"How long before the end it is replaced."`
 	Overlap      time.Duration     `yaml:"overlap,required" doc:"How long the old one lives on beside the new one, rotateBefore at most."`
 	Strategy     string            `yaml:"strategy" enum:"replace,extend" default:"replace" doc:"'replace' issues a new value; 'extend' keeps the value and moves its date."`
-	Store        SecretRef         `yaml:"store,required" doc:"Where the value is kept."`
+	Store        Store             `yaml:"store,required" doc:"Where the value is kept."`
 	Tags         map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
 	ContentType  string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
 	Consumers    []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`

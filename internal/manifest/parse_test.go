@@ -94,13 +94,13 @@ func TestASoundManifestBecomesValuesWithDefaults(t *testing.T) {
 			Name: "devops-pat", Kind: "pat", Lifetime: 30 * 24 * time.Hour, RotateBefore: 5 * 24 * time.Hour, Overlap: 36 * time.Hour,
 			Settings: &pat{Account: "svc-devops-pat", Organization: "contoso", Scopes: manifest.Set{"vso.packaging", "vso.code"},
 				Adopt: &adopt{Name: "old one"}, Uses: 3},
-			Strategy: "replace", Store: manifest.SecretRef{Vault: "prod", Secret: "devops-pat-token"},
+			Strategy: "replace", Store: manifest.Store{Vault: "prod", Secret: "devops-pat-token"},
 			Tags: map[string]string{"team": "platform", "note": ""}, ContentType: "text/plain",
 			Check: manifest.Check{Probe: "projects"}, Enabled: true,
 		},
 		{
 			Name: "salt", Kind: "random", Lifetime: 90 * 24 * time.Hour, RotateBefore: 10 * 24 * time.Hour, Overlap: 24 * time.Hour,
-			Settings: &random{Length: 32}, Strategy: "replace", Store: manifest.SecretRef{Vault: "prod", Secret: "salt"},
+			Settings: &random{Length: 32}, Strategy: "replace", Store: manifest.Store{Vault: "prod", Secret: "salt"},
 		},
 	}
 	if diff := cmp.Diff(want, m.Credentials); diff != "" {

@@ -48,6 +48,7 @@ type pat struct {
 	Scope           string       `json:"scope"`
 	ValidFrom       time.Time    `json:"validFrom"`
 	ValidTo         time.Time    `json:"validTo"`
+	TargetAccounts  []string     `json:"targetAccounts"` // ids of organisations; none: all of them
 	Token           secret.Value `json:"token"`
 }
 
@@ -78,17 +79,28 @@ func (p *PATs) shape(scopes []string) string {
 	return hex.EncodeToString(place[:2]) + hex.EncodeToString(what[:3])
 }
 
-// List implements driver.Issuer: the account's active PATs, 100 a page. The service's continuation is an offset, so a
-// list that changes under way can repeat or skip one; repeats are dropped, and what is missing is never taken for
-// gone.
+// List implements driver.Issuer.
 func (p *PATs) List(ctx context.Context) (driver.Listing, error) {
+	all, date, err := p.list(ctx, "active")
+	if err != nil {
+		return driver.Listing{}, err
+	}
+	out := driver.Listing{Date: date}
+	for _, t := range all {
+		out.Issued = append(out.Issued, p.issued(t))
+	}
+	return out, nil
+}
+
+// list reads the account's PATs of one status, 100 a page. The service's continuation is an offset, so a list that
+// changes under way can repeat or skip one; repeats are dropped, and what is missing is never taken for gone.
+func (p *PATs) list(ctx context.Context, status string) (out []pat, date time.Time, err error) {
 	op := fmt.Sprintf("list the PATs of account %s in organisation %s", p.client.account.Name(), p.organization)
-	var out driver.Listing
 	seen := map[string]bool{}
-	q := url.Values{"api-version": {apiVersion}, "displayFilterOption": {"active"}, "sortByOption": {"displayDate"}, "isSortAscending": {"true"}, "$top": {"100"}}
+	q := url.Values{"api-version": {apiVersion}, "displayFilterOption": {status}, "sortByOption": {"displayDate"}, "isSortAscending": {"true"}, "$top": {"100"}}
 	for page := 0; ; page++ {
 		if page > 1000 {
-			return driver.Listing{}, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
+			return nil, date, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
 		}
 		var body struct {
 			ContinuationToken string `json:"continuationToken"`
@@ -96,21 +108,21 @@ func (p *PATs) List(ctx context.Context) (driver.Listing, error) {
 		}
 		resp, err := p.client.call(ctx, op, http.MethodGet, orgURL(patsHost, p.organization, "/_apis/tokens/pats", q), nil, &body)
 		if err != nil {
-			return driver.Listing{}, err
+			return nil, date, err
 		}
 		for _, t := range body.PatTokens {
 			t.Token.Wipe()
 			if t.AuthorizationID != "" && !seen[t.AuthorizationID] {
 				seen[t.AuthorizationID] = true
-				out.Issued = append(out.Issued, p.issued(t))
+				out = append(out, t)
 			}
 		}
-		out.Date = azhttp.Date(resp)
+		date = azhttp.Date(resp)
 		switch body.ContinuationToken {
 		case "":
-			return out, nil
+			return out, date, nil
 		case q.Get("continuationToken"):
-			return driver.Listing{}, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
+			return nil, date, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
 		}
 		q.Set("continuationToken", body.ContinuationToken)
 	}
