@@ -224,7 +224,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
 			Consumers: specs,
 		},
-		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal,
+		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal, After: after(c),
 	}
 	if issued.several != nil {
 		out.Several = several{issued.several}

@@ -37,6 +37,8 @@ type Credential struct {
 	// person asked for.
 	Several Several
 	Only    rotation.CredentialID
+	// After are the credentials that come first. What is not in this run is not waited for.
+	After []rotation.CredentialID
 	// Notes are what a person should know of it.
 	Notes []string
 }
@@ -145,31 +147,6 @@ func (e *Engine) Run(ctx context.Context, creds []Credential) []Result {
 // Plan says for each credential what a run would do, without writing anything or redeeming any token.
 func (e *Engine) Plan(ctx context.Context, creds []Credential) []Result {
 	return e.each(ctx, creds, quietly, e.plan)
-}
-
-func (e *Engine) each(ctx context.Context, creds []Credential, how asks, one func(context.Context, *pass) Result) []Result {
-	index := e.readIndex(ctx, creds)
-	creds, known := e.expand(ctx, creds, index, how)
-	results := make([]Result, len(creds))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(e.cfg.Parallel, len(creds)) {
-		wg.Go(func() {
-			for i := range next {
-				if known[i] != nil {
-					results[i] = *known[i]
-					continue
-				}
-				results[i] = one(ctx, e.newPass(creds[i], index))
-			}
-		})
-	}
-	for i := range creds {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	return results
 }
 
 // index is the bulk read of all vaults.

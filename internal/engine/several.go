@@ -35,25 +35,22 @@ const (
 	never
 )
 
-// expand puts in the place of each block what it stands for. known are results that are there already.
-func (e *Engine) expand(ctx context.Context, creds []Credential, index index, how asks) (out []Credential, known []*Result) {
-	for _, c := range creds {
-		if c.Several == nil {
-			out, known = append(out, c), append(known, nil)
-			continue
+// expand puts in the place of a block what it stands for. known are results that are there already.
+func (e *Engine) expand(ctx context.Context, c Credential, index index, how asks) (out []Credential, known []*Result) {
+	if c.Several == nil {
+		return []Credential{c}, []*Result{nil}
+	}
+	members, whole := e.stands(ctx, c, index, how)
+	if whole != nil {
+		out, known = append(out, c), append(known, whole)
+	}
+	for _, m := range members {
+		e.members[m.Spec.Target.Hash()] = true
+		var r *Result
+		if m.Why != "" {
+			r = e.about(m.Spec, index, rotation.Decision{Kind: rotation.Hold, Code: "selection", Why: m.Why, Do: m.Do})
 		}
-		members, whole := e.stands(ctx, c, index, how)
-		if whole != nil {
-			out, known = append(out, c), append(known, whole)
-		}
-		for _, m := range members {
-			e.members[m.Spec.Target.Hash()] = true
-			var r *Result
-			if m.Why != "" {
-				r = e.about(m.Spec, index, rotation.Decision{Kind: rotation.Hold, Code: "selection", Why: m.Why, Do: m.Do})
-			}
-			out, known = append(out, m.Credential), append(known, r)
-		}
+		out, known = append(out, m.Credential), append(known, r)
 	}
 	return out, known
 }
@@ -150,7 +147,7 @@ func (e *Engine) about(spec rotation.Spec, index index, d rotation.Decision) *Re
 
 // one is the one member that a person named.
 func (e *Engine) one(ctx context.Context, c Credential) (Credential, error) {
-	found, known := e.expand(ctx, []Credential{c}, e.readIndex(ctx, []Credential{c}), asking)
+	found, known := e.expand(ctx, c, e.readIndex(ctx, []Credential{c}), asking)
 	var names []string
 	for i := range found {
 		if known[i] != nil && known[i].Err != nil {

@@ -39,6 +39,8 @@ type checker struct {
 	// owners are the secrets that the manifest names, by lower-case host and name.
 	owners map[string]owner
 	stores map[string]*entry // by host: the first credential that is stored there
+	// passwords are the secrets, as owners has them, that are users' passwords.
+	passwords map[string]bool
 	// templates are those of blocks that stand for many credentials.
 	templates []template
 	// accounts and vaults are their names, as every kind's Check is told them.
@@ -57,7 +59,7 @@ type subject struct {
 }
 
 func check(c *collector, m *Manifest, root *node, kinds []Kind) {
-	k := &checker{c: c, m: m, root: root, kinds: map[string]Kind{}, consumers: map[string]Kind{}, told: map[string]owner{}, owners: map[string]owner{}, stores: map[string]*entry{}}
+	k := &checker{c: c, m: m, root: root, kinds: map[string]Kind{}, consumers: map[string]Kind{}, told: map[string]owner{}, owners: map[string]owner{}, stores: map[string]*entry{}, passwords: map[string]bool{}}
 	for _, kind := range of(false, kinds) {
 		k.kinds[kind.Name] = kind
 	}
@@ -81,13 +83,15 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	for i, s := range k.section("vaults")[:len(m.Vaults)] {
 		k.vault(s, &m.Vaults[i])
 	}
-	for i, s := range k.section("credentials")[:len(m.Credentials)] {
+	credentials := k.section("credentials")[:len(m.Credentials)]
+	for i, s := range credentials {
 		k.credential(s, &m.Credentials[i])
 	}
 	for i, s := range k.section("accounts")[:len(m.Accounts)] {
 		k.account(s, &m.Accounts[i])
 	}
 	k.allTemplates()
+	k.dependencies(credentials)
 }
 
 // section returns the entries of a section, in step with the decoded list.
@@ -201,11 +205,17 @@ func (k *checker) account(s subject, a *Account) {
 	if a.TokenCache != nil {
 		path = "tokenCache"
 	}
-	if a.Password != nil {
+	ref := a.Secret()
+	rotated := a.Password != nil && k.passwords[k.secretID(ref)]
+	switch {
+	case rotated:
+		k.warn(s, "password", "a password works only without MFA: 'rekey login' and tokenCache do without one")
+	case a.Password != nil:
 		k.warn(s, "password", "a password works only without MFA and is itself not rotated: 'rekey login' and tokenCache do without one")
 	}
-	ref := a.Secret()
-	k.claim(s, path+".secret", ref)
+	if !rotated {
+		k.claim(s, path+".secret", ref)
+	}
 	host := k.host(ref)
 	if first := k.stores[host]; host != "" && first != nil && a.SharedVault == "" {
 		k.fail(s, path+".vault", "vault %s is also the store of credential %s on line %d: whoever reads that could sign in as %s; use another vault, or say 'sharedVault: accepted'",
@@ -216,7 +226,12 @@ func (k *checker) account(s subject, a *Account) {
 func (k *checker) credential(s subject, c *Credential) {
 	k.times(s, c)
 	k.claim(s, "store.secret", SecretRef(c.Store))
-	if h := k.host(SecretRef(c.Store)); h != "" && k.stores[h] == nil {
+	kind, ok := k.kinds[c.Kind]
+	switch h := k.host(SecretRef(c.Store)); {
+	case h == "":
+	case kind.Password:
+		k.passwords[k.secretID(SecretRef(c.Store))] = true // nobody but its accounts need read it
+	case k.stores[h] == nil:
 		k.stores[h] = s.node
 	}
 	if strings.HasSuffix(strings.ToLower(c.Store.Secret), pending) {
@@ -227,7 +242,6 @@ func (k *checker) credential(s subject, c *Credential) {
 		k.warn(s, "strategy", "'extend' moves the date and keeps the value: whoever has read it once goes on having it")
 	}
 	k.allConsumers(s, c)
-	kind, ok := k.kinds[c.Kind]
 	if !ok {
 		return
 	}

@@ -24,6 +24,8 @@ type Kind struct {
 	// Places are what stands in the template of a secret's name ("{name}"), of a kind whose block stands for many
 	// credentials: the first is needed, the others may be there. None: the name is a name.
 	Places []string
+	// Password says that the value is a user's password: an account of the manifest may sign in with it.
+	Password bool
 	// New returns a pointer to an empty settings struct. Its fields carry the same tags as the manifest's own:
 	//
 	//	yaml:"name,required"    the key

@@ -147,12 +147,15 @@ type Credential struct {
 	Tags         map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
 	ContentType  string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
 	Consumers    []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`
+	DependsOn    Set               `yaml:"dependsOn" doc:"Credentials that come first in each run: if one of them fails, this one is left as it is. What an account issues depends on the account's password by itself."`
 	Check        Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
 	Enabled      bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`
 
 	// Kind is the name of the issuer's kind, and Settings the block under that name.
 	Kind     string   `yaml:"-"`
 	Settings Settings `yaml:"-"`
+	// After are the credentials that come first: DependsOn, and the password of the account that issues it.
+	After []string `yaml:"-"`
 }
 
 // Consumer is something that uses a credential's value and is told of each new one.

@@ -38,6 +38,9 @@ func Kind() manifest.Kind {
 
 var stampLike = regexp.MustCompile(`^rekey/`)
 
+// UsesAccount implements manifest.Accounted.
+func (s *Settings) UsesAccount() string { return s.Account }
+
 // Check implements manifest.Settings.
 func (s *Settings) Check(report func(path, text string), in manifest.Context) {
 	for i, scope := range s.Scopes {

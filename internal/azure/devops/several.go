@@ -39,6 +39,9 @@ func SeveralKind() manifest.Kind {
 
 var organizationName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,48}[A-Za-z0-9])?$`)
 
+// UsesAccount implements manifest.Accounted.
+func (s *SeveralSettings) UsesAccount() string { return s.Account }
+
 // Check implements manifest.Settings.
 func (s *SeveralSettings) Check(report func(path, text string), _ manifest.Context) {
 	seen := map[string]bool{}
