@@ -148,7 +148,10 @@ type Consumer interface {
 	// State says which publication it is on, and whether it works with what it holds. A consumer that was never told
 	// is on none, and that is no error. One that cannot be tried says so (Weak) and is taken to work: then the mark is
 	// all there is to go by.
-	State(ctx context.Context) (rotation.ConsumerState, error)
+	//
+	// published are the publications that the secret's versions name, the newest last: what can hold no mark looks up
+	// what became of each, and what holds one has no use for them.
+	State(ctx context.Context, published []rotation.Publication) (rotation.ConsumerState, error)
 
 	// Tell hands it the value, which was read freshly from the store, marks it with the publication where the service
 	// can hold a mark, waits until the service has taken both, and says what State would. It uses nothing that it was
@@ -158,4 +161,10 @@ type Consumer interface {
 	// been, now or later. What was taken and could not be tried, or does not work, is a state and no error. A service
 	// that answers well and does nothing shows as a state that is not on the publication.
 	Tell(ctx context.Context, publication rotation.Publication, value secret.Value) (rotation.ConsumerState, error)
+}
+
+// Noted is a Consumer of which a person should know something. Notes are whole sentences on what its settings mean and
+// on what its last Preflight saw; plan and the run that tells it show them, and nothing is decided by them.
+type Noted interface {
+	Notes() []string
 }

@@ -305,5 +305,6 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 	for _, text := range append(p.c.Notes, p.notes...) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
+	d.Notes = append(d.Notes, p.consumerNotes(d)...)
 	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen()}
 }

@@ -46,7 +46,7 @@ func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) e
 	var state rotation.ConsumerState
 	var told error // by the consumer, or by the guard; what else goes wrong is the ledger's
 	suspended := false
-	err = p.effect(e, func(*ledger.Entry) error {
+	err = p.effect(e, func(e *ledger.Entry) error {
 		// Here and not earlier, because a process can be suspended anywhere, the ledger's write included: what it read
 		// may be revoked by now, and a consumer that is told that has an outage.
 		if suspended = p.age(p.readAt) > maxCheckAge; suspended {
@@ -59,6 +59,7 @@ func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) e
 		if told == nil && state.Publication < r.Publication {
 			told = &driver.Error{Kind: driver.Rejected, Op: "tell " + c.ID() + ", " + c.Place(), Detail: "it answered well, and is not on the publication"}
 		}
+		e.Said = state.Said
 		return told
 	})
 	var de *driver.Error
@@ -118,7 +119,35 @@ func (p *pass) readConsumers(ctx context.Context) {
 func (p *pass) stateOf(ctx context.Context, c driver.Consumer) (rotation.ConsumerState, error) {
 	bounded, cancel := context.WithTimeout(ctx, tellFor)
 	defer cancel()
-	return c.State(bounded)
+	return c.State(bounded, p.published())
+}
+
+// consumerNotes are what a person should know of the consumers that this run tells, or would tell.
+func (p *pass) consumerNotes(d rotation.Decision) (out []rotation.Note) {
+	if d.Kind != rotation.Act && !slices.ContainsFunc(p.effects, func(e ledger.Entry) bool { return e.Effect == "tell" }) {
+		return nil
+	}
+	for _, c := range p.c.Consumers {
+		if n, ok := c.(driver.Noted); ok {
+			for _, text := range n.Notes() {
+				out = append(out, rotation.Note{Code: "consumer", Text: c.ID() + ": " + text})
+			}
+		}
+	}
+	return out
+}
+
+// published are the publications that the secret's versions name, the newest last.
+func (p *pass) published() (out []rotation.Publication) {
+	for _, r := range p.obs.Versions.Value {
+		out = append(out, r.Publication)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	if r, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag]); err == nil {
+		out = append(slices.DeleteFunc(out, func(x rotation.Publication) bool { return x == r.Publication }), r.Publication)
+	}
+	return out
 }
 
 // behind is what all consumers are on right after a publication of this run: another one, whichever.

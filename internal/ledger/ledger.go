@@ -48,6 +48,7 @@ type Entry struct {
 	Expires     time.Time `json:"expires,omitzero"`
 	Code        string    `json:"code,omitempty"`  // of a failure
 	Error       string    `json:"error,omitempty"` // our words
+	Said        string    `json:"said,omitempty"`  // by what was told, of what it did with it
 }
 
 // Log takes entries.

@@ -281,7 +281,7 @@ func (d *decider) converge() Decision {
 // finish is the part after a current publication stands: consumers, then the end of what it superseded.
 func (d *decider) finish(strays strays) Decision {
 	if len(d.spec.Consumers) > 0 {
-		if dec, pending := d.tell(); pending {
+		if dec, pending := d.tell(strays); pending {
 			return dec
 		}
 		if dec, cached := d.waitForCaches(strays); cached {

@@ -218,6 +218,13 @@ func on(newest, works bool) Fact[ConsumerState] {
 	return Known(ConsumerState{Publication: p, Works: works, Why: "refused"})
 }
 
+// lapsed is a consumer of which the service forgot when it was told.
+func lapsed() Fact[ConsumerState] {
+	s := on(true, true)
+	s.Value.Weak, s.Value.Lapsed = true, true
+	return s
+}
+
 // told says that this run has handed the newest publication to a consumer.
 func told(i int) change {
 	return func(g *given) {

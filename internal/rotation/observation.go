@@ -85,6 +85,10 @@ type ConsumerState struct {
 	Why   string // for one that does not work
 	// Weak says that nothing can be tried: that it works rests on the mark alone.
 	Weak bool
+	// Lapsed says that the service no longer knows whether it was told: it forgets after a while.
+	Lapsed bool
+	// Said is what it said of being told, for the ledger: bounded, printable, and without the value.
+	Said string
 }
 
 // Attempt is a generation that this run has issued, or may have issued, and not committed.

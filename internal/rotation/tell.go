@@ -4,7 +4,7 @@ import "fmt"
 
 // tell hands the publication to the consumers that are behind, and checks the others. What cannot be told or does not
 // work holds the end of the old credential, and never another consumer: all that can be told are told first.
-func (d *decider) tell() (Decision, bool) {
+func (d *decider) tell(strays strays) (Decision, bool) {
 	if len(d.obs.Consumers) < len(d.spec.Consumers) {
 		return look(NeedConsumers, "what the consumers hold"), true
 	}
@@ -14,6 +14,9 @@ func (d *decider) tell() (Decision, bool) {
 		case !f.Known:
 		case f.Value.Publication != d.record.Publication:
 			return Decision{Kind: Act, Code: "tell", Why: c.ID + " is not on the newest publication", Action: Tell{c.ID}}, true
+		case f.Value.Lapsed && len(strays.superseded) > 0 && !d.told(i):
+			// What nobody remembers cannot end anything, and does not matter while nothing is to be ended.
+			return Decision{Kind: Act, Code: "tell", Why: "nothing says any more that " + c.ID + " was told the newest publication, and something older lives", Action: Tell{c.ID}}, true
 		case !f.Value.Works && !d.told(i):
 			// Its mark outlived what it stood for: somebody changed the value by hand. Once in a run, since what does not
 			// work yet may only need time.

@@ -58,6 +58,7 @@ var operations = map[string]func(*call) (int, any, *fault){
 	"GetRoleAssignment":    (*call).getRoleAssignment,
 	"PutRoleAssignment":    (*call).putRoleAssignment,
 	"DeleteRoleAssignment": (*call).deleteRoleAssignment,
+	"ListPermissions":      (*call).listPermissions,
 }
 
 // list is the answer of every list: all of it in one page.

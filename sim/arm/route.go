@@ -90,7 +90,7 @@ func cutExtension(segs []string) (scope []string, kind, name string, ok bool) {
 			if i+3 < len(segs) {
 				name = segs[i+3]
 			}
-			return segs[:i], kind, name, kind == "roledefinitions" || kind == "roleassignments"
+			return segs[:i], kind, name, kind == "roledefinitions" || kind == "roleassignments" || kind == "permissions"
 		}
 	}
 	return nil, "", "", false
@@ -104,6 +104,8 @@ func authorizationOp(method, kind, name string) string {
 	switch key {
 	case "GET roledefinitions":
 		return "ListRoleDefinitions"
+	case "GET permissions":
+		return "ListPermissions"
 	case "GET roledefinitions/name":
 		return "GetRoleDefinition"
 	case "GET roleassignments":

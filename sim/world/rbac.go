@@ -74,6 +74,15 @@ func (w *World) Allowed(principal, action, scope string) bool {
 	})
 }
 
+// RolesAt are the roles that a principal has at a scope by now, on the control plane. Locked.
+func (w *World) RolesAt(principal, scope string) (out []Role) {
+	w.allowed(principal, scope, w.Now(), 0, func(r Role) bool {
+		out = append(out, r)
+		return false
+	})
+	return out
+}
+
 // AllowedData says whether a principal may do a data-plane action at a scope. Assignments and removals reach the
 // data plane only after the propagation delay (ARMKnobs.RBACDelay). Locked.
 func (w *World) AllowedData(principal, action, scope string) bool {

@@ -119,7 +119,7 @@ func (c *Connection) takeSeen() (endpoint, bool) {
 }
 
 // State implements driver.Consumer.
-func (c *Connection) State(ctx context.Context) (rotation.ConsumerState, error) {
+func (c *Connection) State(ctx context.Context, _ []rotation.Publication) (rotation.ConsumerState, error) {
 	op := "look at " + c.Place()
 	e, err := c.read(ctx, op, false)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *Connection) Tell(ctx context.Context, publication rotation.Publication,
 	if err := e.fits(op, c.use); err != nil {
 		return rotation.ConsumerState{}, err
 	}
-	body, err := e.with(value, mark{publication, e.date})
+	body, err := e.with(value, driver.Mark{Publication: publication, Told: e.date})
 	if err != nil {
 		return rotation.ConsumerState{}, &driver.Error{Kind: driver.Rejected, Op: op, Detail: "the request cannot be made"}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 )
@@ -34,13 +35,13 @@ func (e endpoint) reference() (all []document, at int) {
 
 // mark is what the description says, which is kept for the connection and for each project: where both have a mark,
 // and they differ, somebody changed one of them.
-func (e endpoint) mark() mark {
-	m := markOf(e.text("description"))
+func (e endpoint) mark() driver.Mark {
+	m := driver.MarkIn(e.text("description"))
 	if all, i := e.reference(); i >= 0 {
-		if there := markOf(all[i].text("description")); m.publication == "" {
+		if there := driver.MarkIn(all[i].text("description")); m.Publication == "" {
 			return there
-		} else if there.publication != "" && there != m {
-			return mark{}
+		} else if there.Publication != "" && there != m {
+			return driver.Mark{}
 		}
 	}
 	return m
@@ -49,9 +50,9 @@ func (e endpoint) mark() mark {
 // state is which publication it is on, and whether it is ready to be tried.
 func (e endpoint) state() rotation.ConsumerState {
 	m := e.mark()
-	s := rotation.ConsumerState{Publication: m.publication, Told: m.told}
+	s := rotation.ConsumerState{Publication: m.Publication, Told: m.Told}
 	switch status := e.object("operationStatus").text("state"); {
-	case m.publication == "":
+	case m.Publication == "":
 		s.Why = "no mark says that it was told"
 	case strings.EqualFold(status, "Failed"):
 		s.Why = "Azure DevOps says that its last change failed"
@@ -136,7 +137,7 @@ func (e endpoint) fits(op string, use Use) error {
 }
 
 // with is the connection with a new value and its mark, to be put back whole.
-func (e endpoint) with(value secret.Value, m mark) ([]byte, error) {
+func (e endpoint) with(value secret.Value, m driver.Mark) ([]byte, error) {
 	d := document{}
 	for k, v := range e.document {
 		d[k] = v
@@ -154,9 +155,9 @@ func (e endpoint) with(value secret.Value, m mark) ([]byte, error) {
 	defer wipe(auth["parameters"])
 	d.set("authorization", auth)
 	defer wipe(d["authorization"])
-	d.set("description", marked(e.text("description"), m))
+	d.set("description", driver.Marked(e.text("description"), m))
 	if all, i := e.reference(); i >= 0 {
-		all[i].set("description", marked(all[i].text("description"), m))
+		all[i].set("description", driver.Marked(all[i].text("description"), m))
 		d.set(references, all)
 	}
 	return json.Marshal(d)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -66,7 +65,7 @@ func asked(t *testing.T, s *badinput.Service, make func(*pipelines.Client) drive
 		}
 		s.Within(t)
 		s.Calls, s.Read = 0, 0
-		state, err := c.State(t.Context())
+		state, err := c.State(t.Context(), nil)
 		held(t, state, err)
 		s.Within(t)
 		s.Calls, s.Read = 0, 0
@@ -121,24 +120,6 @@ func FuzzGroup(f *testing.F) {
 		badinput.Bounded(t, 20*len(body), func() {
 			asked(t, &badinput.Service{Body: body}, func(c *pipelines.Client) driver.Consumer { return group(c, 7, "V") })
 		})
-	})
-}
-
-// FuzzMark: what somebody may have written where a mark is.
-func FuzzMark(f *testing.F) {
-	for _, s := range []string{"", "x", "[rekey 01m7y2pqh4tqpq43th]", "a [rekey 01m7y2pqh4tqpq43th 2026-11-21T10:00:00Z] b", "[rekey [rekey ]]", "[rekey 01m7y2pqh4tqpq43th 2026-02-30T10:00:00Z]", "é [rekey \x00]"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, before string) {
-		at := time.Unix(1e9, 0).UTC()
-		once := pipelines.Marked(before, publication(1), at)
-		if p, told := pipelines.MarkOf(once); p != publication(1) || !told.Equal(at) {
-			t.Errorf("%q: read back as %q at %v", once, p, told)
-		}
-		again := pipelines.Marked(once, publication(2), at)
-		if p, _ := pipelines.MarkOf(again); p != publication(2) || len(again) != len(once) {
-			t.Errorf("%q becomes %q", once, again)
-		}
 	})
 }
 

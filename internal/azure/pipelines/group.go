@@ -102,7 +102,7 @@ func (g *Group) read(ctx context.Context, op string) (document, time.Time, error
 }
 
 // State implements driver.Consumer.
-func (g *Group) State(ctx context.Context) (rotation.ConsumerState, error) {
+func (g *Group) State(ctx context.Context, _ []rotation.Publication) (rotation.ConsumerState, error) {
 	op := "look at " + g.Place()
 	d, _, err := g.read(ctx, op)
 	if err != nil {
@@ -117,11 +117,11 @@ func (g *Group) state(op string, d document) (rotation.ConsumerState, error) {
 	}
 	variables := d.object("variables")
 	key, _ := variables.key(g.settings.Variable + markSuffix)
-	m := parseMark(variables.object(key).text("value"))
-	if m.publication == "" {
+	m := driver.ParseMark(variables.object(key).text("value"))
+	if m.Publication == "" {
 		return rotation.ConsumerState{Why: "no mark says that it was told", Weak: true}, nil
 	}
-	return rotation.ConsumerState{Publication: m.publication, Told: m.told, Works: true, Weak: true}, nil
+	return rotation.ConsumerState{Publication: m.Publication, Told: m.Told, Works: true, Weak: true}, nil
 }
 
 // Tell implements driver.Consumer. There is no ETag: whoever changes another variable between the read and the write
@@ -140,7 +140,7 @@ func (g *Group) Tell(ctx context.Context, publication rotation.Publication, valu
 	if err := g.fits(op, d); err != nil {
 		return rotation.ConsumerState{}, err
 	}
-	body, err := g.with(d, value, mark{publication, date})
+	body, err := g.with(d, value, driver.Mark{Publication: publication, Told: date})
 	if err != nil {
 		return rotation.ConsumerState{}, &driver.Error{Kind: driver.Rejected, Op: op, Detail: "the request cannot be made"}
 	}
@@ -162,7 +162,7 @@ func (g *Group) Tell(ctx context.Context, publication rotation.Publication, valu
 }
 
 // with is the group with a new value and its mark, to be put back whole.
-func (g *Group) with(d document, value secret.Value, m mark) ([]byte, error) {
+func (g *Group) with(d document, value secret.Value, m driver.Mark) ([]byte, error) {
 	variables := d.object("variables")
 	key, _ := variables.key(g.settings.Variable)
 	v := variables.object(key)

@@ -184,7 +184,7 @@ func TestTwoSecretsOfOneGroupThatAreToldAtOnceBothStay(t *testing.T) {
 		}
 		wg.Wait()
 		for _, v := range variables {
-			state, err := group(client, world.GroupPlain, v).State(t.Context())
+			state, err := group(client, world.GroupPlain, v).State(t.Context(), nil)
 			held := locked(s, func(_ *world.World, o *world.Organization) string {
 				return o.Group(world.GroupPlain).Variables[v].Value
 			})
@@ -206,7 +206,7 @@ func TestAConnectionIsToldThroughAnyOfItsProjects(t *testing.T) {
 			if err != nil || !state.Works || state.Publication != publication(byte(n)) {
 				t.Errorf("%s: %+v %v", project, state, err)
 			}
-			state, err = through(project).State(t.Context())
+			state, err = through(project).State(t.Context(), nil)
 			if err != nil || state.Publication != publication(byte(n)) {
 				t.Errorf("%s: on %q, %v", project, state.Publication, err)
 			}
@@ -235,7 +235,7 @@ func TestAMarkThatAPersonSpoiltCountsForNothing(t *testing.T) {
 				e.Description, e.Projects[0].Description = description, description
 				return true
 			})
-			state, err := connection(s, world.EndpointGeneric, pipelines.Use{}).State(t.Context())
+			state, err := connection(s, world.EndpointGeneric, pipelines.Use{}).State(t.Context(), nil)
 			if err != nil || state.Publication != want {
 				t.Errorf("%q: on %q, %v; want %q", description, state.Publication, err, want)
 			}

@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -23,19 +24,22 @@ type ConsumerBed struct {
 	Rest func() string
 	// Replace has a person put another value in, by hand.
 	Replace func(value string)
-	// Deaf has the service answer well and do nothing from now on.
+	// Deaf has the service answer well and do nothing from now on; nil if nobody could tell.
 	Deaf func()
 	// Slow has what is told take so long until it counts; nil if that cannot be.
 	Slow func(time.Duration)
 	// Weak says that nothing can be tried there.
 	Weak bool
+	// Once says that what is done for a publication is done once, so that nothing mends what a person broke since.
+	Once bool
 	// Lapse has Lost and Late come to their end.
 	Lapse func()
 }
 
 type consumer struct {
 	driver.Consumer
-	bed ConsumerBed
+	bed   ConsumerBed
+	known *[]rotation.Publication
 }
 
 // Consumer runs the suite of driver.Consumer. make is called in each subtest's bubble.
@@ -43,7 +47,7 @@ func Consumer(t *testing.T, make func(*testing.T) ConsumerBed) {
 	run := func(name string, f func(b *bed[consumer])) {
 		each(t, name, func(t *testing.T) (consumer, Service) {
 			x := make(t)
-			return consumer{x.Consumer, x}, x.Service
+			return consumer{x.Consumer, x, new([]rotation.Publication)}, x.Service
 		}, f)
 	}
 	consumerPreflights(run)
@@ -59,10 +63,18 @@ func publication(now time.Time, n byte) rotation.Publication {
 	return rotation.NewPublication(now, [5]byte{n})
 }
 
+// published are the publications so far, of which p is the newest.
+func published(b *bed[consumer], p rotation.Publication) []rotation.Publication {
+	known := slices.DeleteFunc(*b.port.known, func(x rotation.Publication) bool { return x == p })
+	*b.port.known = append(known, p)
+	return slices.Clone(*b.port.known)
+}
+
 // tell hands the consumer a value, which must be taken.
 func tell(b *bed[consumer], n byte, v string) rotation.Publication {
 	b.Helper()
 	p := publication(b.Now(), n)
+	published(b, p)
 	s, err := b.port.Tell(b.Context(), p, value(v))
 	b.ok("Tell", err)
 	on(b, "Tell", s, p)
@@ -80,7 +92,7 @@ func on(b *bed[consumer], what string, s rotation.ConsumerState, p rotation.Publ
 // stands wants the consumer to be on a publication and to hold a value, to whoever looks.
 func stands(b *bed[consumer], p rotation.Publication, v string) {
 	b.Helper()
-	s, err := b.port.bed.Twin.State(b.Context())
+	s, err := b.port.bed.Twin.State(b.Context(), published(b, p))
 	b.ok("State", err)
 	on(b, "State", s, p)
 	if b.port.bed.Holds() != v {
@@ -126,7 +138,7 @@ func consumerPreflights(run runConsumer) {
 
 func consumerStates(run runConsumer) {
 	run("one that was never told is on no publication, and that is no error", func(b *bed[consumer]) {
-		s, err := b.port.State(b.Context())
+		s, err := b.port.State(b.Context(), published(b, publication(b.Now(), 1)))
 		b.ok("State", err)
 		if s.Publication != "" || s.Works == (s.Why != "") {
 			b.Errorf("%+v", s)
@@ -138,28 +150,28 @@ func consumerStates(run runConsumer) {
 		p := publication(b.Now(), 2)
 		_, err := b.port.bed.Twin.Tell(b.Context(), p, value(v))
 		b.ok("Tell", err)
-		s, err := b.port.State(b.Context())
+		s, err := b.port.State(b.Context(), published(b, p))
 		b.ok("State", err)
 		on(b, "State", s, p)
 	})
 	run("a value that a person put there is seen not to work, or it is said that nothing can be tried", func(b *bed[consumer]) {
 		p := tell(b, 1, b.port.bed.Value())
 		b.port.bed.Replace("a value that works nowhere")
-		s, err := b.port.State(b.Context())
+		s, err := b.port.State(b.Context(), published(b, p))
 		b.ok("State", err)
 		if s.Works != b.port.bed.Weak || s.Weak != b.port.bed.Weak || s.Works == (s.Why != "") {
 			b.Errorf("%+v, after publication %s", s, p)
 		}
 	})
 	run("what is not there is missing and not on no publication", func(b *bed[consumer]) {
-		_, err := b.port.bed.Absent.State(b.Context())
+		_, err := b.port.bed.Absent.State(b.Context(), []rotation.Publication{publication(b.Now(), 1)})
 		b.kind("State", err, driver.Missing)
 	})
 	for _, f := range []Fault{Lost, Cut, Throttled, Unavailable} {
 		run("a state is read again after "+f.String(), func(b *bed[consumer]) {
 			p := tell(b, 1, b.port.bed.Value())
 			b.Fault("Read", f, 1, 2)
-			s, err := b.port.State(b.Context())
+			s, err := b.port.State(b.Context(), published(b, p))
 			b.ok("State", err)
 			on(b, "State", s, p)
 		})
@@ -170,9 +182,9 @@ func consumerStates(run runConsumer) {
 				if method == "Test" && b.port.bed.Weak {
 					b.Skip("nothing can be tried there")
 				}
-				tell(b, 1, b.port.bed.Value())
+				p := tell(b, 1, b.port.bed.Value())
 				b.Fault(method, f, 1, 100)
-				s, err := b.port.State(b.Context())
+				s, err := b.port.State(b.Context(), published(b, p))
 				b.kind("State", err, driver.Unavailable, driver.Denied)
 				if s.Works {
 					b.Error("it works all the same")
@@ -181,7 +193,7 @@ func consumerStates(run runConsumer) {
 		}
 	}
 	run("a caller that has given up gets an error and not a state", func(b *bed[consumer]) {
-		if _, err := b.port.State(ended()); err == nil {
+		if _, err := b.port.State(ended(), published(b, publication(b.Now(), 1))); err == nil {
 			b.Error("a state")
 		}
 	})

@@ -48,6 +48,9 @@ func consumerTells(run runConsumer) {
 		}
 	})
 	run("one that a person changed is mended by telling it the same publication again", func(b *bed[consumer]) {
+		if b.port.bed.Once {
+			b.Skip("a publication is told once there")
+		}
 		v := b.port.bed.Value()
 		p := tell(b, 1, v)
 		b.port.bed.Replace("a value that works nowhere")
@@ -172,6 +175,9 @@ func consumerFaults(run runConsumer) {
 		})
 	}
 	run("a service that answers well and does nothing is not on the publication", func(b *bed[consumer]) {
+		if b.port.bed.Deaf == nil {
+			b.Skip("nobody could tell")
+		}
 		old := b.port.bed.Value()
 		was := tell(b, 1, old)
 		b.port.bed.Deaf()
