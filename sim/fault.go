@@ -129,6 +129,9 @@ func serviceNames() []string {
 	for _, n := range regional {
 		names = append(names, n)
 	}
+	for _, n := range providers {
+		names = append(names, n)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -206,6 +206,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	if err != nil {
 		return engine.Credential{}, err
 	}
+	issued.secretID = "https://" + store.Host() + "/secrets/" + c.Store.Secret
 	specs, consumers, err := a.consumers(c, issued)
 	if err != nil {
 		return engine.Credential{}, err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
@@ -26,6 +27,8 @@ type issued struct {
 	use    use
 	// several, instead of an issuer, is what a block that stands for many credentials finds them with.
 	several *devops.Several
+	// secretID is the id of the vault's secret, without a version.
+	secretID string
 }
 
 // use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
@@ -51,6 +54,9 @@ type consumerKind struct {
 var consumerKinds = []consumerKind{
 	{pipelines.ConnectionKind, makeConnection},
 	{pipelines.GroupKind, makeGroup},
+	{automation.RunbookKind, makeRunbook},
+	{automation.VariableKind, makeVariable},
+	{automation.CredentialKind, makeCredentialAsset},
 }
 
 // Kinds are what a manifest can name.

@@ -95,6 +95,8 @@ func TestScripts(t *testing.T) {
 			"pat":      cmdPAT,
 			"holds":    cmdHolds,
 			"alive":    cmdAlive,
+			"job":      cmdJob,
+			"signs":    cmdSigns,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here
