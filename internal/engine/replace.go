@@ -66,9 +66,15 @@ func (p *pass) replace(ctx context.Context, d rotation.Decision, act rotation.Is
 	return p.publish(ctx, act, issue)
 }
 
-// deliverable shows that the store takes a write and that every consumer can be told, before anything is issued. stop
-// says that the store turned out to be different from what was decided on.
+// deliverable shows that every consumer can be told and that the store takes a write, before anything is issued. stop
+// says that the store turned out to be different from what was decided on. Consumers come first, since they are only
+// read: while one waits for a person, no run writes anything.
 func (p *pass) deliverable(ctx context.Context, act rotation.Issue) (stop bool, err error) {
+	for _, c := range p.c.Consumers {
+		if err := c.Preflight(ctx); err != nil {
+			return true, fmt.Errorf("consumer %s could not be told: %w", c.ID(), err)
+		}
+	}
 	name := p.c.Spec.Target.Name
 	e := ledger.Entry{Effect: "prove", Target: p.c.Spec.Target.String(), Reason: "the store must take a write before anything is issued"}
 	switch {
@@ -91,11 +97,6 @@ func (p *pass) deliverable(ctx context.Context, act rotation.Issue) (stop bool, 
 		e.Version = p.obs.Secret.Value.Version
 		if err := p.effect(e, func(*ledger.Entry) error { return p.c.Store.Prove(ctx, name, e.Version) }); err != nil {
 			return true, err
-		}
-	}
-	for _, c := range p.c.Consumers {
-		if err := c.Preflight(ctx); err != nil {
-			return true, fmt.Errorf("consumer %s could not be told: %w", c.ID(), err)
 		}
 	}
 	return false, nil

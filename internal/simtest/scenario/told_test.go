@@ -361,6 +361,23 @@ func TestARunThatIsKilledAnywhereAroundATellLeavesWhatTheNextOneMends(t *testing
 	}
 }
 
+func TestWhileAConsumerWaitsForAPersonNothingIsWritten(t *testing.T) {
+	tellers(t, nil, func(b *bed) {
+		b.replaced()
+		group := func(who ...string) {
+			b.world(func(w *world.World) { w.Organizations[0].Group(toldGroup).Administrators = who })
+		}
+		group()
+		before := len(b.entries())
+		b.apply().is(report.Held, "person").did()
+		if n := len(b.entries()) - before; n > 0 {
+			b.Errorf("%d ledger entries of a run that does nothing until a person has acted", n)
+		}
+		group(rekeySP)
+		b.apply().is(report.Waiting, "overlap").did("issue", "publish", "tell", "tell")
+	})
+}
+
 func TestWhatCannotBeDeliveredIsNotIssued(t *testing.T) {
 	tellers(t, func(s *world.State) { s.Organizations[0].VariableGroups[2].Administrators = nil }, func(b *bed) {
 		o := b.apply().is(report.Held, "person").did()
