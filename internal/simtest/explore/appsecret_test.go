@@ -1,9 +1,7 @@
 package explore
 
 import (
-	"cmp"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +20,9 @@ var secretPromise = func() invariant.Promise {
 	return p
 }()
 
-var secretManifest = sync.OnceValue(func() *manifest.Manifest {
+var secretManifest = sync.OnceValue(func() *manifest.Manifest { return theSecretManifest("") })
+
+func theSecretManifest(more string) *manifest.Manifest {
 	src := fmt.Sprintf(`version: 1
 tenant: contoso.onmicrosoft.com
 identity:
@@ -33,17 +33,18 @@ credentials:
   devops-pat:
     appSecret: {appId: %s}
     tags: {owner: platform}
+%s
     lifetime: 6d
     rotateBefore: 2d
     overlap: 24h
     store: {vault: prod, secret: %s}
-`, rekeyClient, world.AppReporting, secretName)
+`, rekeyClient, world.AppReporting, more, secretName)
 	m, problems := manifest.Parse("rekey.yaml", []byte(src), app.Kinds())
 	if m == nil || problems.Failed() {
 		panic(fmt.Sprint(problems))
 	}
 	return m
-})
+}
 
 // secretOrigin is the world in which no client secret was published yet: the application has those of two teams, and
 // others that look like Rekey's. What is removed stays in the world, because a checker looks back.
@@ -75,28 +76,30 @@ func secretOrigin(change func(*world.State)) *node {
 	return &node{state: s, at: born.Add(90 * time.Minute), foreign: foreignIn(s, secretPromise), manifest: secretManifest(), promise: secretPromise, step: "no client secret is published"}
 }
 
-// appSecretFields are the worlds of a client secret. People and other runs are left out of what is explored from them:
-// what people do to a vault does not depend on the kind, and what they do to a client secret in the portal is not
-// among the deeds yet.
+// appSecretFields are the worlds of a client secret. The first one gets everything when it is explored until no new world
+// appears.
 func appSecretFields() []field {
 	const due = "+4d1m"
 	of := func(name string, change func(*world.State), ways ...[]string) field {
-		f := field{kind: "appSecret", name: "client secret, " + name, alone: true}
-		for _, steps := range ways {
-			f.starts = append(f.starts, start{f.name + ", " + cmp.Or(strings.Join(steps, " "), "absent"), func(t *testing.T) *node { return then(t, secretOrigin(change), steps...) }})
+		f := field{kind: invariant.AppSecret, name: "client secret, " + name, alone: true}
+		for _, way := range ways {
+			f.starts = append(f.starts, start{f.name + ", " + way[0], func(t *testing.T) *node { return then(t, secretOrigin(change), way[1:]...) }})
 		}
 		return f
 	}
-	return []field{
-		of("plain", nil, nil, []string{"run"}, []string{"run", due}, []string{"run", due, "run"}, []string{"run", due, "run", "+24h1m"},
-			[]string{"run", due, "run AddPassword:crash-after"}, []string{"run", due, "run AddPassword:crash-after", "+61m"},
-			[]string{"run AddPassword:crash-after", "+61m"}, []string{"run", due, "run SetSecret:much-later", "+21m"}),
+	fields := []field{
+		of("plain", nil, []string{"absent"}, []string{"current", "run"}, []string{"due", "run", due}, []string{"in the overlap", "run", due, "run"},
+			[]string{"after the overlap", "run", due, "run", "+24h1m"}, []string{"with a young stray", "run", due, "run AddPassword:crash-after"},
+			[]string{"with an orphan", "run", due, "run AddPassword:crash-after", "+61m"}, []string{"absent with an orphan", "run AddPassword:crash-after", "+61m"},
+			[]string{"with a loser", "run", due, "run SetSecret:much-later", "+21m"}),
 		of("changes that travel", func(s *world.State) {
-			s.Knobs.Entra.NewSecretDelay = world.Duration(18 * time.Second)
+			s.Knobs.Entra.NewSecretDelay, s.Knobs.Entra.Regions = world.Duration(18*time.Second), 3
 			s.Knobs.Graph.ReplicationLag, s.Knobs.Graph.Replicas = world.Duration(4*time.Second), 2
 			s.Knobs.Graph.WriteGap = world.Duration(2 * time.Second)
-		}, nil, []string{"run", due}, []string{"run", due, "run", "+24h1m"}),
+		}, []string{"absent"}, []string{"due", "run", due}, []string{"after the overlap", "run", due, "run", "+24h1m"}),
 	}
+	fields[0].people, fields[0].crossings, fields[0].pairs, fields[0].latecomers = true, true, true, true
+	return fields
 }
 
 func TestTheOracleSeesAClientSecretThatIsRemovedTooSoon(t *testing.T) {

@@ -88,16 +88,15 @@ func theWorld() world.State {
 	s := world.BuiltIn()
 	withoutBystanders(&s)
 	long := time.Date(1999, 9, 1, 8, 0, 0, 0, time.UTC)
-	const sp = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f12"
 	s.Apps = append(s.Apps, &world.App{
 		ID: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f10", ClientID: rekeyClient, TenantID: world.TenantID, Name: "rekey-ci",
-		ServicePrincipalID: sp, ClientSecret: secretRekey,
+		ServicePrincipalID: rekeySP, ClientSecret: secretRekey,
 		Secrets: []*world.PasswordCredential{{KeyID: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f13", Start: long, End: long.AddDate(200, 0, 0), Value: secretRekey}},
 	})
 	for i, v := range s.Vaults {
 		s.RoleAssignments = append(s.RoleAssignments, &world.RoleAssignment{
 			Name: fmt.Sprintf("5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f2%d", i), Scope: v.ResourceID(),
-			RoleID: world.RoleKeyVaultOfficer, PrincipalID: sp, PrincipalType: "ServicePrincipal",
+			RoleID: world.RoleKeyVaultOfficer, PrincipalID: rekeySP, PrincipalType: "ServicePrincipal",
 		})
 	}
 	elsewhere := rotation.Target{Vault: prodHost, Name: "another-secret"}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -40,6 +41,15 @@ type keptWorld struct {
 	MayHold  bool              `json:"mayHold,omitempty"`
 	Excused  map[string]string `json:"excused,omitempty"`
 	LastCalm time.Time         `json:"lastCalm,omitzero"`
+	// Told is what a tell can change, where anybody is told.
+	Told *keptTold `json:"told,omitempty"`
+}
+
+type keptTold struct {
+	Held          []invariant.Held
+	Organizations []*world.Organization
+	Consumers     world.Consumers
+	Vaults        []*world.Vault
 }
 
 type keptRequest struct {
@@ -120,6 +130,9 @@ func (k *keeper) found(n *node) {
 		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets, Apps: n.state.Apps,
 		Persons: n.persons, MayHold: n.mayHold, Excused: n.excused, LastCalm: n.lastCalm,
 	}
+	if len(n.promise.Consumers) > 0 {
+		w.Told = &keptTold{n.held, n.state.Organizations, n.state.Consumers, n.state.Vaults}
+	}
 	for _, p := range n.pending {
 		w.Pending = append(w.Pending, keptRequest{Due: p.due, Label: p.label, Method: p.req.Method, URL: p.req.URL.String(), Header: p.req.Header,
 			Body: p.body, Token: p.token, Who: p.who, From: p.from})
@@ -133,7 +146,11 @@ func (w *keptWorld) node(origin *node) *node {
 	if w.Apps != nil {
 		state.Apps = w.Apps
 	}
-	n := &node{state: state, at: w.At, persons: w.Persons, mayHold: w.MayHold, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest, promise: origin.promise,
+	var held []invariant.Held
+	if w.Told != nil {
+		held, state.Organizations, state.Consumers, state.Vaults = w.Told.Held, w.Told.Organizations, w.Told.Consumers, w.Told.Vaults
+	}
+	n := &node{state: state, held: held, at: w.At, persons: w.Persons, mayHold: w.MayHold, excused: w.Excused, lastCalm: w.LastCalm, foreign: origin.foreign, manifest: origin.manifest, promise: origin.promise,
 		key: w.Key, step: w.Path[len(w.Path)-1]}
 	for _, step := range w.Path[:len(w.Path)-1] {
 		n.from = &node{from: n.from, step: step}

@@ -51,6 +51,9 @@ func passages(n *node) []script {
 			note("the expiry", t.To)
 		}
 	}
+	for _, c := range n.caches() {
+		note("the end of a cache", c)
+	}
 	var out []script
 	for _, name := range slices.Sorted(maps.Keys(dates)) {
 		out = append(out, script{name: "until " + name, until: dates[name].Sub(n.at) + justAfter})
@@ -65,9 +68,9 @@ type deed struct {
 	do   func(*world.State, time.Time) map[string]string
 }
 
-// deeds are what people do in the portal, in a pipeline or with another tool, where they can. They give what they are
-// to blame for, and "" for what they are not to blame for any more.
-var deeds = []deed{
+// vaultDeeds are what people do to the secret in the portal, in a pipeline or with another tool, where they can. They give
+// what they are to blame for, and "" for what they are not to blame for any more.
+var vaultDeeds = []deed{
 	{"deletes the secret", there, func(s *world.State, now time.Time) map[string]string {
 		secret(s).Deleted = now
 		return nil
@@ -96,10 +99,7 @@ var deeds = []deed{
 		v := newest(s)
 		v.Tags, v.Updated = maps.Clone(v.Tags), now
 		delete(v.Tags, rotation.RecordTag)
-		if p := holder(s); p != nil { // nothing tells any more that it was published
-			return map[string]string{p.AuthorizationID: "took its record off"}
-		}
-		return nil
+		return blamed(s, v.Value, "took its record off") // nothing tells any more that it was published
 	}},
 	{"restores the record from the version before", func(s *world.State) bool {
 		x := secret(s)
@@ -107,10 +107,7 @@ var deeds = []deed{
 	}, func(s *world.State, now time.Time) map[string]string {
 		x, v := secret(s), newest(s)
 		v.Tags, v.Updated = maps.Clone(x.Versions[len(x.Versions)-2].Tags), now
-		if p := holder(s); p != nil { // as a Hold has asked for, so whatever comes of it is nobody else's fault
-			return map[string]string{p.AuthorizationID: ""}
-		}
-		return nil
+		return blamed(s, v.Value, "") // as a Hold has asked for, so whatever comes of it is nobody else's fault
 	}},
 	{"adds a tag", there, func(s *world.State, now time.Time) map[string]string {
 		v := newest(s)
@@ -129,35 +126,56 @@ var deeds = []deed{
 		x := secret(s)
 		v := x.Versions[len(x.Versions)-2]
 		write(s, now, v.Value, maps.Clone(v.Tags))
-		out := blame("went back to an older value")
-		for _, p := range s.Organizations[0].PATs {
-			if p.Token == v.Value {
-				out[p.AuthorizationID] = "went back to it"
-			}
-		}
+		out := blamed(s, v.Value, "went back to it")
+		maps.Copy(out, blame("went back to an older value"))
 		return out
 	}},
-	{"revokes the current token", func(s *world.State) bool { return holder(s) != nil }, func(s *world.State, now time.Time) map[string]string {
-		p := holder(s)
-		p.Revoked = now
-		return map[string]string{p.AuthorizationID: "revoked it"}
-	}},
-	{"renames the current token", func(s *world.State) bool { return holder(s) != nil }, func(s *world.State, now time.Time) map[string]string {
-		p := holder(s)
-		p.Name = "renamed by hand"
-		return nil
-	}},
-	{"shortens the current token's life to three days", func(s *world.State) bool { return holder(s) != nil }, func(s *world.State, now time.Time) map[string]string {
-		p := holder(s)
-		if end := now.Add(3 * day); end.Before(p.ValidTo) {
-			p.ValidTo = end
+}
+
+// issuedDeeds are what people do to what was issued, by the kind of a promise. A kind that is not here has none.
+var issuedDeeds = map[string][]deed{"": patDeeds, invariant.AppSecret: appSecretDeeds}
+
+// deeds are what people do to what a world has.
+func (n *node) deeds() []deed {
+	return slices.Concat(vaultDeeds, issuedDeeds[n.promise.Kind], deedsTo(n.promise.Consumers))
+}
+
+// blamed has nobody blame the product for what becomes of the credentials with a value.
+func blamed(s *world.State, value, why string) map[string]string {
+	out := map[string]string{}
+	for _, id := range valued(s, value) {
+		out[id] = why
+	}
+	return out
+}
+
+// valued are the ids of the credentials that have a value.
+func valued(s *world.State, value string) (out []string) {
+	for _, p := range s.Organizations[0].PATs {
+		if p.Token == value {
+			out = append(out, p.AuthorizationID)
 		}
-		return map[string]string{p.AuthorizationID: "shortened its life"}
-	}},
-	{"makes a token with the name of the current one", func(s *world.State) bool { return holder(s) != nil }, func(s *world.State, now time.Time) map[string]string {
-		addPAT(s, fmt.Sprintf("d0d0d0d0-0000-4000-8000-%012d", len(s.Organizations[0].PATs)), holder(s).Name, now, 30*day)
-		return nil
-	}},
+	}
+	for _, a := range s.Apps {
+		for _, x := range slices.Concat(a.Secrets, a.RemovedSecrets) {
+			if x.Value == value {
+				out = append(out, x.KeyID)
+			}
+		}
+	}
+	return out
+}
+
+// caches are when nobody uses any more what was told before.
+func (n *node) caches() (out []time.Time) {
+	for _, c := range n.promise.Consumers {
+		for _, x := range n.held {
+			if x.At == c.At && x.Until.IsZero() && !x.Told.IsZero() {
+				out = append(out, x.Told.Add(c.Cache))
+			}
+		}
+	}
+	return out
 }
 
 // blame excuses nothing by itself: what holds no token of ours is no gap. It keeps the foreign tags of the secret from
@@ -167,19 +185,6 @@ func blame(why string) map[string]string { return map[string]string{promise.Targ
 func there(s *world.State) bool    { return secret(s) != nil && secret(s).Deleted.IsZero() }
 func deleted(s *world.State) bool  { return secret(s) != nil && !secret(s).Deleted.IsZero() }
 func recorded(s *world.State) bool { return there(s) && newest(s).Tags[rotation.RecordTag] != "" }
-
-// holder is the living token that the newest version holds.
-func holder(s *world.State) *world.PAT {
-	if !there(s) {
-		return nil
-	}
-	for _, p := range s.Organizations[0].PATs {
-		if p.Token == newest(s).Value && p.Revoked.IsZero() {
-			return p
-		}
-	}
-	return nil
-}
 
 func write(s *world.State, now time.Time, value string, tags map[string]string) {
 	x := secret(s)
@@ -191,7 +196,7 @@ func write(s *world.State, now time.Time, value string, tags map[string]string) 
 // acts are the moves of people.
 func acts(n *node) []script {
 	var out []script
-	for _, d := range deeds {
+	for _, d := range n.deeds() {
 		if d.can(&n.state) {
 			out = append(out, script{name: "a person " + d.name, persons: true, act: d.do})
 		}

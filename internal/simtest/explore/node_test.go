@@ -8,6 +8,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -21,6 +22,7 @@ type node struct {
 	mayHold  bool              // a person acted, or a policy stands in the way: a Hold can be right
 	excused  map[string]string // what they are to blame for
 	lastCalm time.Time
+	held     []invariant.Held // what consumers hold, and what somebody may still use of what they held
 	foreign  invariant.Bystanders
 	manifest *manifest.Manifest
 	promise  invariant.Promise // what the manifest says
@@ -78,6 +80,7 @@ func canonical(n *node) string {
 		}
 	}
 	lines = append(lines, several(older)...)
+	lines = append(lines, c.consumers(n, s)...)
 	var loose []string
 	for _, t := range s.Tokens {
 		if t.Alive(n.at) && !c.named(t.ID) {
@@ -87,7 +90,7 @@ func canonical(n *node) string {
 	lines = append(lines, several(loose)...)
 	var waiting []string
 	for _, p := range n.pending {
-		waiting = append(waiting, fmt.Sprintf("pending %s of %s", p.label, c.subject(p)))
+		waiting = append(waiting, fmt.Sprintf("pending %s of %s", p.label, c.subject(n, p)))
 	}
 	lines = append(lines, several(waiting)...)
 	if n.persons > 0 {
@@ -162,7 +165,10 @@ func (c *namer) token(t invariant.Token, known bool, id string) string {
 }
 
 // subject names what a request that is yet to be handled is about.
-func (c *namer) subject(p *pending) string {
+func (c *namer) subject(n *node, p *pending) string {
+	if name := c.toldIn(n, p.body); name != "" && consumer.Operation(p.req) != "" {
+		return name
+	}
 	if id := p.req.URL.Query().Get("authorizationId"); id != "" && c.names[id] != "" {
 		return c.names[id]
 	}

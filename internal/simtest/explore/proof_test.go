@@ -35,8 +35,8 @@ func TestProof(t *testing.T) {
 	for _, f := range fields() {
 		exploration(t, f.kind, f.name, func(t *testing.T, row *proof.Exploration) { f.proof(t, row) })
 	}
-	for _, s := range crossable() {
-		exploration(t, "pat", "two runs, "+s.name, func(t *testing.T, row *proof.Exploration) { twoRuns(t, s, row) })
+	for _, f := range crossable() {
+		exploration(t, f.kind, "two runs, "+f.name, func(t *testing.T, row *proof.Exploration) { twoRuns(t, f.starts[0], row) })
 	}
 }
 
@@ -67,9 +67,13 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 		nodes = append(nodes, s.make(t))
 	}
 	x := newSearch(nodes...)
-	x.workers, x.persons, x.pairs, x.crossings, x.everything = runtime.GOMAXPROCS(0), 1, true, 1, *full
-	if f.name != plain && !*full {
-		x.persons, x.crossings, x.pairs, x.latecomers = 0, 0, false, false
+	x.workers, x.everything = runtime.GOMAXPROCS(0), *full
+	x.pairs, x.latecomers, x.persons, x.crossings = f.pairs || *full, f.latecomers || *full, 0, 0
+	if f.people || *full {
+		x.persons = 1
+	}
+	if f.crossings || *full {
+		x.crossings = 1
 	}
 	if *state != "" {
 		k, err := resume(filepath.Join(*state, strings.ReplaceAll(f.kind+" "+f.name, " ", "-")+".jsonl"), x, nodes[0])

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,7 @@ type script struct {
 	order []int
 	set   func(*engine.Credential)
 	// watched has a consumer beside it all; it is given the consumer and gives what is to be done at the end.
-	watched func(*consumer) func()
+	watched func(*reader) func()
 	// during is done by a person at a point of the first run.
 	during map[int]deed
 }
@@ -72,7 +73,7 @@ type run struct {
 	procs    []*process
 	turns    *turns
 	script   script
-	consumer *consumer
+	consumer *reader
 	others   int // runs that overtook one
 	acted    int // point up to which a person has acted
 
@@ -120,6 +121,8 @@ func playHere(t *testing.T, n *node, s script) ending {
 		t.Fatal(err)
 	}
 	h := &invariant.History{Promises: []invariant.Promise{n.promise}, Foreign: n.foreign, Excused: map[string]string{}, LastCalm: n.lastCalm, Texts: map[string]string{}}
+	h.Held = n.held
+	h.Held = h.Lately(n.at)
 	for id, why := range n.excused {
 		h.Excused[id] = why
 	}
@@ -186,7 +189,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 		}
 		h.Secrets = srv.World().Secrets()
 		r.violations = append(r.violations, invariant.Check(h, invariant.AtEnd)...)
-		out.next.state, out.next.at = h.State.Clone(), h.Now
+		out.next.state, out.next.at, out.next.held = h.State.Clone(), h.Now, slices.Clone(h.Held)
 		out.events = h.Events
 	})
 	out.violations = r.violations

@@ -88,21 +88,24 @@ type field struct {
 	starts []start
 	// alone leaves people and other runs out of the short explorations.
 	alone bool
+	// people, crossings, pairs and latecomers are what a whole exploration has beside one thing that happens in a run.
+	people, crossings, pairs, latecomers bool
+	// short is how many runs a short exploration has from each start, 0 for what others have, and at are the points that
+	// it is about, nil for all.
+	short int
+	at    func(point) bool
 }
-
-// plain is the field that gets everything when it is explored until no new world appears. In the others one thing
-// happens in a run, with neither people nor other runs nor requests that are late by more than a run: what differs from
-// the plain field is not in them.
-const plain = "plain"
 
 // fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
 func fields() []field {
-	return append(patFields(), appSecretFields()...)
+	return slices.Concat(patFields(), appSecretFields(), consumerFields())
 }
 
-// patFields are the worlds of a personal access token. The first field is what a run can find at all; the others are
-// services that behave as the real ones are known to, or said to: lists that lag, rights that take minutes, a create
-// that is repeated inside the service, a policy that shortens lives.
+// patFields are the worlds of a personal access token. The first field is what a run can find at all, and gets
+// everything when it is explored until no new world appears. The others are services that behave as the real ones are
+// known to, or said to: lists that lag, rights that take minutes, a create that is repeated inside the service, a policy
+// that shortens lives. In them one thing happens in a run, with neither people nor other runs nor requests that are late
+// by more than a run: what differs from the plain field is not in them.
 func patFields() []field {
 	from := func(name string, steps ...string) start {
 		return start{name, func(t *testing.T) *node { return then(t, origin(), steps...) }}
@@ -117,7 +120,7 @@ func patFields() []field {
 	}
 	lag := world.Duration(45 * time.Second)
 	return []field{
-		{kind: "pat", name: plain, starts: []start{
+		{kind: "pat", name: "plain", people: true, crossings: true, pairs: true, latecomers: true, starts: []start{
 			from("absent"),
 			from("current", "run"),
 			from("due", "run", due),

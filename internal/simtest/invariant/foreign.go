@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -16,12 +17,15 @@ type Bystanders struct {
 	Secrets map[string]string // vault/name: its versions with all but their values
 	// Tags are the foreign tags of the promised secrets when the product came, by secret.
 	Tags map[string]map[string]string
+	// Consumers are what no tell may change, by kind and then by name: see consumer.Kind.
+	Consumers map[string]map[string]string
 }
 
 // BystandersOf takes down everything that nothing promised is about.
 func BystandersOf(s *world.State, promises []Promise) Bystanders {
 	b := Bystanders{Tokens: map[string]world.PAT{}, Secrets: map[string]string{}, Tags: map[string]map[string]string{}}
 	b.fromApps(s, promises)
+	b.Consumers = besideConsumers(s, promises)
 	for _, o := range s.Organizations {
 		for _, t := range o.PATs {
 			ours := slices.ContainsFunc(promises, func(p Promise) bool {
@@ -46,6 +50,21 @@ func BystandersOf(s *world.State, promises []Promise) Bystanders {
 		}
 	}
 	return b
+}
+
+// besideConsumers is all that no tell may change.
+func besideConsumers(s *world.State, promises []Promise) map[string]map[string]string {
+	told := map[string][]string{}
+	for _, p := range promises {
+		for _, c := range p.Consumers {
+			told[c.Kind] = append(told[c.Kind], c.At)
+		}
+	}
+	out := map[string]map[string]string{}
+	for kind, at := range told {
+		out[kind] = consumer.Of(kind).Rest(s, at)
+	}
+	return out
 }
 
 // fromApps adds what the promised applications have beside what is promised.
@@ -129,6 +148,13 @@ var Foreign = Checker{
 		for _, name := range slices.Sorted(maps.Keys(h.Foreign.Secrets)) {
 			if now.Secrets[name] != h.Foreign.Secrets[name] {
 				report("secret %s is somebody else's and was changed", name)
+			}
+		}
+		for _, kind := range slices.Sorted(maps.Keys(h.Foreign.Consumers)) {
+			for _, at := range slices.Sorted(maps.Keys(h.Foreign.Consumers[kind])) {
+				if h.Excused[at] == "" && now.Consumers[kind][at] != h.Foreign.Consumers[kind][at] {
+					report("%s %s: what is not the credential's was changed", kind, at)
+				}
 			}
 		}
 		for _, target := range slices.Sorted(maps.Keys(h.Foreign.Tags)) {

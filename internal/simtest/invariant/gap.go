@@ -6,7 +6,9 @@ import "time"
 // one, and goes on using it for the length of its cache: so the token in it must work from when the version was made
 // until it was superseded, and a cache longer.
 //
-// It needs no memory, because the world has it all: versions keep when they were made, tokens when they ended.
+// It needs no memory, because the world has it all: versions keep when they were made, tokens when they ended. A consumer
+// that is told is another matter: it holds what it was told last, so what it holds must work, and what it held for a
+// cache longer. That is noted as it happens (Held).
 //
 // Not held against the product: a token that expired although no undisturbed run had ended a cache's length before, in
 // the time in which it was due, or only one that asked a person to decide; and what a person did (History.Excused).
@@ -16,10 +18,15 @@ var Gap = Checker{
 	broken: func(h *History, report func(string, ...any)) {
 		for _, p := range h.Promises {
 			s := SceneOf(h.State, p, h.Now)
+			misled(h, p, s, report)
 			for i, v := range s.Versions {
 				t, ok := s.Token(v.Holds)
 				if v.Record == nil || !ok || h.Excused[t.ID] != "" || h.Excused[v.ID] != "" {
 					continue
+				}
+				// The store cuts its dates to the second.
+				if t.Accepted.After(v.Created.Add(time.Second)) && t.Generation != "" {
+					report("%s: version %s was published at %s, and is accepted everywhere from %s on (%s)", p.Target, v.ID, clock(v.Created), clock(t.Accepted), t.ID)
 				}
 				read := s.SupersededAt(i)
 				until := read.Add(p.Cache)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -30,6 +31,8 @@ type Promise struct {
 	Window       time.Duration // the sweep window
 	// Cache is the longest that a consumer goes on using what it read.
 	Cache time.Duration
+	// Consumers are what is told of it.
+	Consumers []consumer.One
 }
 
 // DueAt is when a token that lives from and to is to be replaced.
@@ -52,6 +55,8 @@ type History struct {
 	Events  []Event
 	// Excused are ids of tokens that a person ended or put in somebody's way: no gap is held against the product.
 	Excused map[string]string
+	// Held is what consumers hold and held, as it was noted.
+	Held []Held
 	// LastCalm is when the last run without a disturbance ended, if that was before Events.
 	LastCalm time.Time
 	// Texts are everything that was printed or kept, by where it went.
@@ -125,14 +130,14 @@ func (c Checker) Check(h *History) []Violation {
 }
 
 // Always are the checkers that hold after every effect.
-var Always = []Checker{Gap, Foreign, Revoke, Once, Intent, Record}
+var Always = []Checker{Gap, Foreign, Revoke, Once, Fresh, Intent, Record}
 
 // AtEnd are the checkers that hold when runs have ended.
 var AtEnd = []Checker{Pairs, Leak}
 
 // Settled are the checkers that hold once faults are over, everybody had the runs that it takes, and a last run was
 // made with nothing left to do. The last run is that of the last process.
-var Settled = []Checker{Stray, Converged, Idle}
+var Settled = []Checker{Stray, Converged, Told, Idle}
 
 // All lists every checker.
 func All() []Checker { return slices.Concat(Always, AtEnd, Settled) }

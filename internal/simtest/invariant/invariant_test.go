@@ -237,6 +237,11 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"an intent without an end before the next", Pairs, begin().wrote("issue", ledger.Intended).wrote("publish", ledger.Intended).wrote("publish", ledger.Done).ended(), "has no end"},
 		{"an end without an intent", Pairs, begin().wrote("issue", ledger.Done).ended(), "was not intended"},
 		{"a process that died", Pairs, begin().wrote("issue", ledger.Intended).ended().with(func(s *story) { s.Events[1].Ended.Killed = true }), ""},
+		{"a revocation that is said to be done and is not", Pairs, begin().wrote("revoke", ledger.Intended).wrote("revoke", ledger.Done).with(func(s *story) { s.Events[1].Entry.IssuerID = "old" }).ended(), "revoke old is said to be done"},
+		{"a revocation that is done", Pairs, begin().wrote("revoke", ledger.Intended).wrote("revoke", ledger.Done).with(func(s *story) {
+			s.Events[1].Entry.IssuerID = "old"
+			s.token("old").Revoked = s.Now
+		}).ended(), ""},
 		{"a pair", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).ended(), ""},
 
 		{"a secret in a log", Leak, begin().with(func(s *story) {
@@ -265,6 +270,7 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"done", Converged, begin().ended(done), ""},
 
 		{"a last run that wrote to Azure", Idle, begin().did("UpdateSecret").ended(done), "called UpdateSecret"},
+		{"a last run that asked whether it could write a secret that is not there", Idle, begin().did("UpdateSecret").with(func(s *story) { s.Events[0].Call.Status = 404 }).ended(done), ""},
 		{"a last run that wrote to the ledger", Idle, begin().wrote("prove", ledger.Intended).ended(done), "wrote to the ledger"},
 		{"a run before the last that wrote", Idle, begin().did("UpdateSecret").ended(done).did("GetSecrets").ended(done), ""},
 	} {

@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -28,6 +30,8 @@ type Kind struct {
 	// named are all that bear a name, whosever they are, and valued is the id of the one with a value, "" for none.
 	named  func(s *world.State, name string) []string
 	valued func(s *world.State, value string) string
+	// accepted is from when on every region takes a credential; nil where that is at once.
+	accepted func(s *world.State, p Promise, id string) time.Time
 }
 
 // AppSecret is the name of the kind of client secrets; that of PATs is "", as it is where nothing is said.
@@ -38,7 +42,7 @@ var kinds = []Kind{
 	{Name: "pat", Create: "CreatePat", Extend: "UpdatePat", Revoke: "RevokePat", List: "ListPats", Probe: "ConnectionData",
 		operation: patOperation, about: aboutPAT, all: pats, named: namedPATs, valued: valuedPAT},
 	{Name: AppSecret, Create: "AddPassword", Revoke: "RemovePassword", List: "GetApplication", Probe: "SignIn",
-		operation: appOperation, about: aboutAppSecret, all: appSecrets, named: namedAppSecrets, valued: valuedAppSecret},
+		operation: appOperation, about: aboutAppSecret, all: appSecrets, named: namedAppSecrets, valued: valuedAppSecret, accepted: acceptedAppSecret},
 }
 
 // kind is the promise's.
@@ -59,9 +63,12 @@ func kindOf(operation string) Kind {
 	return Kind{Create: "-", Extend: "-", Revoke: "-", List: "-", Probe: "-"}
 }
 
+// TokensOf are the credentials in the list that a promise's are in, dead ones too, with their values.
+func TokensOf(s *world.State, p Promise) []*world.PAT { return p.kind().all(s, p) }
+
 // Writes says whether a request that is called so may change something.
 func Writes(method, operation string) bool {
-	return method != http.MethodGet && operation != "token" && operation != kindOf(operation).Probe
+	return method != http.MethodGet && operation != "token" && operation != kindOf(operation).Probe && !consumer.Tries(operation)
 }
 
 func patOperation(r *http.Request) string {
@@ -172,6 +179,17 @@ func appSecrets(s *world.State, p Promise) (out []*world.PAT) {
 		}
 	}
 	return out
+}
+
+func acceptedAppSecret(s *world.State, p Promise, id string) time.Time {
+	for _, a := range s.Apps {
+		for _, x := range slices.Concat(a.Secrets, a.RemovedSecrets) {
+			if a.ClientID == p.Owner && x.KeyID == id && !x.Created.IsZero() {
+				return x.Created.Add(time.Duration(s.Knobs.Entra.NewSecretDelay))
+			}
+		}
+	}
+	return time.Time{}
 }
 
 func namedAppSecrets(s *world.State, name string) (out []string) {

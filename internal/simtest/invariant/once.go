@@ -20,6 +20,9 @@ var Once = Checker{
 		sent := map[write]bool{}
 		unheard := map[write]*Call{} // the last one of a process, for what it was made or stored
 		h.calls(func(_ int, e Event, c *Call) bool {
+			if c.Consumer != "" {
+				return true // to tell it again is harmless
+			}
 			w, last := write{e.Process, c.Operation, c.Token, c.Target}, write{e.Process, c.Operation, "", c.Target}
 			of := kindOf(c.Operation)
 			switch c.Operation {

@@ -1,9 +1,11 @@
 package invariant
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rekeyhq/rekey/internal/ledger"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 )
 
 // effects are what a write to Azure is called in the ledger.
@@ -33,7 +35,7 @@ var Intent = Checker{
 			case e.Ended != nil:
 				delete(open, e.Process)
 			case e.Call != nil && e.Call.Write && e.Call.Applied() && !e.Call.Late:
-				names, known := effects[e.Call.Operation]
+				names, known := h.effectsOf(e.Call)
 				is, has := open[e.Process]
 				if !h.concerns(e.Call) || e.Call.Operation == "UpdateSecret" && !e.Call.Changed {
 					continue
@@ -50,8 +52,22 @@ var Intent = Checker{
 	},
 }
 
+// effectsOf gives what a call is called in the ledger.
+func (h *History) effectsOf(c *Call) (names []string, known bool) {
+	for _, p := range h.Promises {
+		if one, ours := p.consumer(c.Consumer); ours && slices.Contains(consumer.Of(one.Kind).Tells, c.Operation) {
+			return []string{"tell"}, true
+		}
+	}
+	names, known = effects[c.Operation]
+	return names, known
+}
+
 // concerns says whether a call is about what was promised, and not about an account's own sealed token.
 func (h *History) concerns(c *Call) bool {
+	if c.Consumer != "" {
+		return true
+	}
 	if !strings.HasSuffix(c.Operation, "Secret") {
 		return true
 	}
@@ -63,7 +79,21 @@ func (h *History) concerns(c *Call) bool {
 	return false
 }
 
-// Pairs holds if each intent has an end, in order, unless its process was killed or could not write.
+// livesOn gives what an entry says has been revoked, if it is alive.
+func (h *History) livesOn(x ledger.Entry) string {
+	if x.Effect != "revoke" || x.Phase != ledger.Done {
+		return ""
+	}
+	for _, p := range h.Promises {
+		if t, ok := SceneOf(h.State, p, h.Now).Token(x.IssuerID); ok && t.Alive(h.Now) {
+			return t.ID
+		}
+	}
+	return ""
+}
+
+// Pairs holds if each intent has an end, in order, unless its process was killed or could not write; and if what is said
+// to have been revoked is.
 var Pairs = Checker{
 	Name:  "pairs",
 	Holds: "every effect has a ledger entry that says how it ended, or that this is not known",
@@ -96,6 +126,9 @@ var Pairs = Checker{
 					report("process %d: %s %s ended (%s) and was not intended", e.Process, x.Effect, x.Target, x.Phase)
 				}
 				delete(s.open, x.Credential)
+				if id := h.livesOn(x); id != "" {
+					report("process %d: revoke %s is said to be done, and it is alive", e.Process, id)
+				}
 			case e.Ended != nil:
 				for _, x := range s.open {
 					if !e.Ended.Killed && !s.refused {

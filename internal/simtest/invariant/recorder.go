@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -37,6 +38,9 @@ type Call struct {
 	// Changed says that Target is not what it was before, leaving aside when it was last updated: a write that proves
 	// that one may write changes nothing.
 	Changed bool
+	// Consumer is the one that it is about, by One.At; Marked and Holds are the publication that it was on when the call
+	// was handled, and the id of the credential that it held then.
+	Consumer, Marked, Holds string
 	// Before is the world around a promised token when it was revoked.
 	Before *Scene
 }
@@ -63,6 +67,7 @@ func (r *Recorder) With(f func(*History)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.h.Now, r.h.State = w.Now(), &w.State
+	r.h.Note(w, r.h.Now)
 	f(r.h)
 }
 
@@ -139,6 +144,7 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 		}
 	}
 	r.With(func(h *History) {
+		c.Consumer = h.consumerOf(req)
 		k := kindOf(c.Operation)
 		var value string
 		if k.about != nil {
@@ -166,6 +172,18 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 	return c
 }
 
+// consumerOf gives the promised consumer that a request is about.
+func (h *History) consumerOf(req *http.Request) string {
+	for _, p := range h.Promises {
+		for _, one := range p.Consumers {
+			if at := consumer.Of(one.Kind).About(req); strings.EqualFold(at, one.At) {
+				return one.At
+			}
+		}
+	}
+	return ""
+}
+
 // after adds what only the world after the request tells. The history is locked.
 func (r *Recorder) after(c *Call) {
 	for _, p := range r.h.Promises {
@@ -174,6 +192,9 @@ func (r *Recorder) after(c *Call) {
 				c.Version, c.Recorded = v.ID, v.Record != nil
 			}
 		}
+	}
+	if x := r.h.holding(c.Consumer); x != nil {
+		c.Marked, c.Holds = x.Publication, x.Token
 	}
 	if k := kindOf(c.Operation); c.Operation == k.Create && c.Applied() {
 		for _, id := range k.named(r.h.State, c.Name) {
@@ -203,6 +224,9 @@ func Operation(r *http.Request) string {
 		if name := k.operation(r); name != "" {
 			return name
 		}
+	}
+	if name := consumer.Operation(r); name != "" {
+		return name
 	}
 	switch {
 	case strings.HasSuffix(host, ".vault.azure.net"):

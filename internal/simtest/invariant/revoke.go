@@ -16,7 +16,7 @@ var Revoke = Checker{
 			if !ok || !t.Alive(c.Before.At) {
 				return true
 			}
-			if why := unproved(h.Events[:i], e.Process, p, c, t); why != "" {
+			if why := h.unproved(h.Events[:i], e.Process, p, c, t); why != "" {
 				report("%s: token %s of generation %s was revoked at %s by process %d: %s", p.Target, t.ID, t.Generation, clock(c.At), e.Process, why)
 			}
 			return true
@@ -35,7 +35,7 @@ func (h *History) promised(c *Call) (Promise, Token, bool) {
 }
 
 // unproved says what is missing of the proof for a revocation; "" for nothing.
-func unproved(before []Event, process int, p Promise, c *Call, t Token) string {
+func (h *History) unproved(before []Event, process int, p Promise, c *Call, t Token) string {
 	if issued, sent := own(before, process, t); issued && !sent {
 		return ""
 	}
@@ -69,7 +69,11 @@ func unproved(before []Event, process int, p Promise, c *Call, t Token) string {
 		return "it was published, and the secret could not be read"
 	case looked.probed == "" || read != nil && looked.probed != read.Holds:
 		return "the value that was read was not probed"
-	case read != nil && read.Record != nil && read.Record.Compromised:
+	}
+	if why := h.unaware(p, looked, read); why != "" {
+		return why
+	}
+	if read != nil && read.Record != nil && read.Record.Compromised {
 		return ""
 	}
 	var end time.Time
@@ -111,6 +115,7 @@ type looks struct {
 	secret                  string // the version that it read
 	recorded                bool   // and whether it was Rekey's
 	probed                  string // the token that it probed and found working
+	consumers               map[string]seenOf
 }
 
 // observationAge is how old what a revocation rests on may be. It must be so much shorter than the sweep window that
@@ -134,6 +139,7 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 		if c == nil || !c.Heard || c.Asked.Before(asked.Add(-observationAge)) || c.Asked.After(asked) {
 			continue
 		}
+		l.see(p, c)
 		changed = changed || c.Operation == "SetSecret" && c.Target == p.Target.String()
 		if c.Operation == "UpdateSecret" && c.Applied() && c.Changed && c.Recorded && c.Target == p.Target.String() {
 			wrote = c.Version // who adopts a version writes its record itself

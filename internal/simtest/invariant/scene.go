@@ -38,6 +38,7 @@ type Token struct {
 	Generation rotation.Generation // "" without a stamp for this secret
 	From, To   time.Time
 	Revoked    time.Time
+	Accepted   time.Time // from when on it works everywhere
 }
 
 // Alive says whether the token works at an instant, whatever its revocation takes to arrive.
@@ -138,6 +139,9 @@ func SceneOf(s *world.State, p Promise, now time.Time) *Scene {
 		x := Token{ID: t.AuthorizationID, Name: t.Name, From: t.ValidFrom, To: t.ValidTo, Revoked: t.Revoked}
 		if ok {
 			x.Generation = stamp.Generation
+		}
+		if accepted := p.kind().accepted; accepted != nil {
+			x.Accepted = accepted(s, p, x.ID)
 		}
 		out.Tokens = append(out.Tokens, x)
 	}

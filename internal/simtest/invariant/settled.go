@@ -65,7 +65,8 @@ var Idle = Checker{
 			if e.Ended != nil {
 				return
 			}
-			if e.Call != nil && e.Call.Write {
+			// A write to a secret that is not there is how it is asked whether one could: it changes nothing.
+			if e.Call != nil && e.Call.Write && (e.Call.Operation != "UpdateSecret" || e.Call.Status != 404) {
 				report("the run called %s", e.Call.Operation)
 			}
 			if e.Entry != nil {

@@ -23,9 +23,11 @@ var handful = []string{
 	"without-a-stamp",         // foreign
 	"revoke-before-check",     // revoke
 	"put-repeated",            // once
+	"tell-from-memory",        // fresh
 	"intent-after-the-effect", // intent
 	"value-in-a-log",          // leak
 	"no-sweep",                // stray
+	"mark-taken-for-proof",    // told
 	"record-in-a-second-call", // converged
 }
 

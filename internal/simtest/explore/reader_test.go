@@ -16,8 +16,8 @@ import (
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
-// consumer reads the secret over HTTP and uses everything that it read within its cache, to keep the oracle honest.
-type consumer struct {
+// reader is a consumer that reads the secret over HTTP and uses everything that it read within its cache, to keep the oracle honest.
+type reader struct {
 	srv  *sim.Server
 	mu   sync.Mutex
 	key  string
@@ -28,8 +28,8 @@ type consumer struct {
 	until time.Time
 }
 
-func watch(srv *sim.Server) *consumer {
-	c := &consumer{srv: srv, held: map[string]time.Time{}}
+func watch(srv *sim.Server) *reader {
+	c := &reader{srv: srv, held: map[string]time.Time{}}
 	w := srv.World()
 	w.Lock()
 	defer w.Unlock()
@@ -42,7 +42,7 @@ func watch(srv *sim.Server) *consumer {
 }
 
 // poll is one look.
-func (c *consumer) poll() {
+func (c *reader) poll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -58,7 +58,7 @@ func (c *consumer) poll() {
 	}
 }
 
-func (c *consumer) read(now time.Time) string {
+func (c *reader) read(now time.Time) string {
 	if !now.Before(c.until) {
 		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"fd81fa33-1d2b-404a-944f-c154958dbe92"}, "client_secret": {c.key}, "scope": {"https://vault.azure.net/.default"}}
 		var out struct {
@@ -74,7 +74,7 @@ func (c *consumer) read(now time.Time) string {
 	return out.Value
 }
 
-func (c *consumer) works(value string) bool {
+func (c *reader) works(value string) bool {
 	var out struct {
 		User struct {
 			ID string `json:"id"`
@@ -84,7 +84,7 @@ func (c *consumer) works(value string) bool {
 	return c.send(http.MethodGet, "https://dev.azure.com/contoso/_apis/connectionData?api-version=7.1-preview", basic, "", &out) == 200 && out.User.ID != "" && out.User.ID != "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
 }
 
-func (c *consumer) send(method, addr, authorization, body string, out any) int {
+func (c *reader) send(method, addr, authorization, body string, out any) int {
 	req, err := http.NewRequest(method, addr, strings.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -155,7 +155,7 @@ func TestTheOracleSaysWhatARealConsumerSees(t *testing.T) {
 			seen, said := 0, 0
 			at := c.from
 			for _, s := range c.scripts {
-				s.watched = func(c *consumer) func() {
+				s.watched = func(c *reader) func() {
 					if held != nil {
 						c.held = held
 					}
