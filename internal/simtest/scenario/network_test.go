@@ -156,6 +156,8 @@ func operation(r *http.Request) string {
 		return "TestServiceEndpoint"
 	case strings.Contains(path, "/_apis/distributedtask/variablegroups/"):
 		return map[string]string{"GET": "GetVariableGroup", "PUT": "UpdateVariableGroup"}[r.Method]
+	case strings.Contains(path, "/automationAccounts/"):
+		return automationOperation(r)
 	case strings.HasSuffix(path, "/token"):
 		return grant(r)
 	}
