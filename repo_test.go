@@ -79,11 +79,16 @@ var imports = []rule{
 		tests:   []string{"internal/driver/drivertest", "internal/simtest/badinput", "sim/..."},
 		because: "an adapter is one service behind a port: it knows no other adapter, no engine and no program, so it can be added and removed as a folder"},
 
+	{packages: "internal/random",
+		ours:    []string{"internal/driver", "internal/manifest", "internal/rotation", "internal/secret"},
+		tests:   []string{"internal/driver/drivertest", "internal/simtest/badinput"},
+		because: "it makes values and knows no service: the store that it ends them in is a port"},
+
 	{packages: "internal/report",
 		ours:    []string{"internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/rotation"},
 		because: "ids, names, times and reasons to show; it is given results and asks nobody, and it has no way to name a secret"},
 	{packages: "internal/app",
-		ours:    []string{"internal/azure/...", "internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/report", "internal/rotation", "internal/secret"},
+		ours:    []string{"internal/azure/...", "internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/random", "internal/report", "internal/rotation", "internal/secret"},
 		theirs:  microsoft,
 		because: "composition: the only part of the product that knows every adapter"},
 	{packages: "internal/cli",

@@ -5,6 +5,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -211,7 +212,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	if err != nil {
 		return engine.Credential{}, err
 	}
-	var tags []string
+	tags := issued.tags
 	for name := range c.Tags {
 		tags = append(tags, name)
 	}
@@ -225,7 +226,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
 			Consumers: specs,
 		},
-		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: c.ContentType, Seal: issued.seal, After: after(c),
+		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: cmp.Or(c.ContentType, issued.contentType), Seal: issued.seal, After: after(c), Makes: issued.makes,
 	}
 	if issued.several != nil {
 		out.Several = several{issued.several}

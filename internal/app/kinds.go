@@ -8,6 +8,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
+	"github.com/rekeyhq/rekey/internal/random"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
@@ -29,6 +30,11 @@ type issued struct {
 	several *devops.Several
 	// secretID is the id of the vault's secret, without a version.
 	secretID string
+	// makes says in words what is made, if that is worth saying before it is.
+	makes string
+	// tags are those that the issuer sets on the secret, and contentType is the secret's unless the manifest names one.
+	tags        []string
+	contentType string
 }
 
 // use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
@@ -42,6 +48,7 @@ var kinds = []kind{
 	{devops.Kind, makePAT},
 	{graph.Kind, makeAppSecret},
 	{devops.SeveralKind, makePATs},
+	{random.Kind, makeRandom},
 }
 
 // consumerKind is a kind of consumer.

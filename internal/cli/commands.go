@@ -77,6 +77,11 @@ func (o *options) validateCommand() *cobra.Command {
 			}
 			if !o.json {
 				fmt.Fprintf(o.env.Stdout, "%s is valid: %s\n", o.file, count(len(m.Credentials), "credential"))
+				for _, c := range m.Credentials {
+					if d, ok := c.Settings.(manifest.Described); ok {
+						fmt.Fprintf(o.env.Stdout, "  %s makes %s\n", c.Name, d.Describe())
+					}
+				}
 			}
 			return nil
 		},

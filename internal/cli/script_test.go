@@ -97,6 +97,7 @@ func TestScripts(t *testing.T) {
 			"alive":    cmdAlive,
 			"job":      cmdJob,
 			"signs":    cmdSigns,
+			"reads":    cmdReads,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

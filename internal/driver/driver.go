@@ -57,6 +57,8 @@ type Listing struct {
 type IssueRequest struct {
 	Stamp rotation.Stamp
 	Until time.Time
+	// Random fills in bytes that nobody can guess; nil for crypto/rand. Who makes a value himself takes them from here.
+	Random func([]byte)
 }
 
 // Issue is a new credential.
@@ -64,6 +66,9 @@ type Issue struct {
 	Issued rotation.Issued // To is what the issuer gave, which may be less than asked
 	Value  secret.Value
 	Date   time.Time
+	// Tags say of the value what may be known of it, a public key for one, and are written in the same PUT. An empty one
+	// takes away what an earlier value left there.
+	Tags map[string]string
 }
 
 // Checked is the answer of a probe.

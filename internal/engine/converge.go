@@ -59,6 +59,9 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 			continue
 		}
 		d, assumed := rotation.Forecast(p.c.Spec, p.observed(), p.now())
+		if _, issues := d.Action.(rotation.Issue); issues && p.c.Makes != "" {
+			d.Notes = append(d.Notes, rotation.Note{Code: "makes", Text: "makes " + p.c.Makes})
+		}
 		r := p.waiting(d)
 		if d.Kind != rotation.Wait {
 			r.Err = nil

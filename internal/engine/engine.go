@@ -30,6 +30,8 @@ type Credential struct {
 	Consumers   []driver.Consumer
 	Tags        map[string]string // the manifest's own
 	ContentType string
+	// Makes says what a new value will be, for a plan; "" if nobody can know.
+	Makes string
 	// Seal is where the account's token lies; nil if there is none. A token that was not used for a day is used, and
 	// so sealed again, because it would die of disuse.
 	Seal *Seal

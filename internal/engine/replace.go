@@ -109,9 +109,13 @@ func (p *pass) issue(ctx context.Context, d rotation.Decision, act rotation.Issu
 	stamp := rotation.Stamp{Credential: p.c.Spec.Name, Hash: p.c.Spec.Target.Hash(), Generation: attempt.Generation}
 	e := ledger.Entry{Effect: "issue", Target: stamp.String(), Reason: d.Why, Generation: string(attempt.Generation), Expires: until}
 	var issue driver.Issue
-	err := p.effect(e, func(e *ledger.Entry) error {
+	effect := p.effect
+	if p.c.Spec.Order == rotation.ChosenByUs { // nothing happens anywhere before it is published
+		effect = func(e ledger.Entry, do func(*ledger.Entry) error) error { return do(&e) }
+	}
+	err := effect(e, func(e *ledger.Entry) error {
 		var err error
-		issue, err = p.c.Issuer.Issue(ctx, driver.IssueRequest{Stamp: stamp, Until: until})
+		issue, err = p.c.Issuer.Issue(ctx, driver.IssueRequest{Stamp: stamp, Until: until, Random: p.cfg.Random})
 		e.IssuerID, e.Expires = issue.Issued.ID, issue.Issued.To
 		return err
 	})
@@ -178,6 +182,11 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 		return nil
 	}
 	put := driver.Put{Name: p.c.Spec.Target.Name, Value: issue.Value, Tags: p.tags(), ContentType: p.c.ContentType, Expires: r.Expires}
+	for name, v := range issue.Tags {
+		if put.Tags[name] = v; v == "" {
+			delete(put.Tags, name)
+		}
+	}
 	put.Tags[rotation.RecordTag] = tag
 	e := ledger.Entry{Effect: "publish", Target: p.c.Spec.Target.String(), Reason: "the new credential works",
 		Generation: string(r.Generation), Publication: string(r.Publication), IssuerID: r.IssuerID, Expires: r.Expires}

@@ -47,6 +47,11 @@ type Settings interface {
 	Check(report func(path, text string), in Context)
 }
 
+// Described are settings that say what they ask for, where that is worth reading again: how strong a password is.
+type Described interface {
+	Describe() string
+}
+
 // Located are settings that name one thing, which must not be told by two consumers of a manifest: they would undo
 // each other's work for ever.
 type Located interface {

@@ -70,7 +70,7 @@ func (d *decider) decide() Decision {
 // else can know of it, and even where a Hold follows.
 func (d *decider) own() (Decision, bool) {
 	a := d.obs.Attempt
-	if a == nil || a.Generation == "" {
+	if a == nil || a.Generation == "" || d.unpublished(a) {
 		return Decision{}, false
 	}
 	if a.PutSent {

@@ -27,52 +27,58 @@ import (
 )
 
 func TestAVaultIsAStore(t *testing.T) {
-	drivertest.Store(t, func(t *testing.T) drivertest.StoreBed {
-		s, err := sim.New(sim.Config{})
+	drivertest.Store(t, storeBed)
+}
+
+func TestAVaultEndsVersions(t *testing.T) {
+	drivertest.Versions(t, storeBed)
+}
+
+func storeBed(t *testing.T) drivertest.StoreBed {
+	s, err := sim.New(sim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(app string) driver.Store {
+		client := azhttp.NewClient(s.Transport(), nil)
+		cred := azhttp.NewCredential(app, &signIn{s: s, app: app})
+		v, err := keyvault.New("kv-pat-prod.vault.azure.net", cred, client.Renewing(client.Options(cloud.AzurePublic), cred))
 		if err != nil {
 			t.Fatal(err)
 		}
-		as := func(app string) driver.Store {
-			client := azhttp.NewClient(s.Transport(), nil)
-			cred := azhttp.NewCredential(app, &signIn{s: s, app: app})
-			v, err := keyvault.New("kv-pat-prod.vault.azure.net", cred, client.Renewing(client.Options(cloud.AzurePublic), cred))
-			if err != nil {
-				t.Fatal(err)
-			}
-			// A client's first call goes without a token, to be told where to sign in; faults are for those that follow.
-			if _, err := v.Read(t.Context(), "nothing"); err != nil && driver.KindOf(err) != driver.Denied {
-				t.Fatal(err)
-			}
-			return v
+		// A client's first call goes without a token, to be told where to sign in; faults are for those that follow.
+		if _, err := v.Read(t.Context(), "nothing"); err != nil && driver.KindOf(err) != driver.Denied {
+			t.Fatal(err)
 		}
-		secret := func(name string, f func(*world.Secret)) {
-			w := s.World()
-			w.Lock()
-			defer w.Unlock()
-			for _, x := range w.Vaults[0].Secrets {
-				if strings.EqualFold(x.Name, name) {
-					f(x)
-				}
+		return v
+	}
+	secret := func(name string, f func(*world.Secret)) {
+		w := s.World()
+		w.Lock()
+		defer w.Unlock()
+		for _, x := range w.Vaults[0].Secrets {
+			if strings.EqualFold(x.Name, name) {
+				f(x)
 			}
 		}
-		return drivertest.StoreBed{
-			// The administrator may do everything, consumer only read, and stranger nothing.
-			Store: as("administrator"), Reader: as("consumer"), Stranger: as("stranger"),
-			Service: service(s),
-			Delete:  func(name string) { secret(name, func(x *world.Secret) { x.Deleted = s.World().Now() }) },
-			Disable: func(name string) {
-				secret(name, func(x *world.Secret) { x.Versions[len(x.Versions)-1].Disabled = true })
-			},
-			Versions: func(name string) (out []drivertest.Version) {
-				secret(name, func(x *world.Secret) { out = versions(x) })
-				return out
-			},
-			Lapse: func() {
-				time.Sleep(time.Minute)
-				synctest.Wait()
-			},
-		}
-	})
+	}
+	return drivertest.StoreBed{
+		// The administrator may do everything, consumer only read, and stranger nothing.
+		Store: as("administrator"), Reader: as("consumer"), Stranger: as("stranger"),
+		Service: service(s),
+		Delete:  func(name string) { secret(name, func(x *world.Secret) { x.Deleted = s.World().Now() }) },
+		Disable: func(name string) {
+			secret(name, func(x *world.Secret) { x.Versions[len(x.Versions)-1].Disabled = true })
+		},
+		Versions: func(name string) (out []drivertest.Version) {
+			secret(name, func(x *world.Secret) { out = versions(x) })
+			return out
+		},
+		Lapse: func() {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		},
+	}
 }
 
 func versions(x *world.Secret) (out []drivertest.Version) {

@@ -128,30 +128,6 @@ func (v *Vault) Vacant(ctx context.Context, name string) (driver.Reading, error)
 	return v.Read(ctx, name) // there after all: the list lagged
 }
 
-// Tags implements driver.Store.
-func (v *Vault) Tags(ctx context.Context, name string) ([]map[string]string, error) {
-	op := fmt.Sprintf("list the versions of secret %s of vault %s", name, v.host)
-	var out []map[string]string
-	var raw *http.Response
-	var list walk
-	pager := v.client.NewListSecretPropertiesVersionsPager(name, nil)
-	for pager.More() {
-		page, err := pager.NextPage(policy.WithCaptureResponse(ctx, &raw))
-		if err != nil {
-			return nil, v.failure(op, false, raw, err)
-		}
-		if err := list.on(op, page.NextLink); err != nil {
-			return nil, err
-		}
-		for _, p := range page.Value {
-			if p != nil {
-				out = append(out, plainTags(p.Tags))
-			}
-		}
-	}
-	return out, nil
-}
-
 // Prove implements driver.Store.
 func (v *Vault) Prove(ctx context.Context, name, version string) error {
 	var raw *http.Response

@@ -43,6 +43,8 @@ var kinds = []Kind{
 		operation: patOperation, about: aboutPAT, all: pats, named: namedPATs, valued: valuedPAT},
 	{Name: AppSecret, Create: "AddPassword", Revoke: "RemovePassword", List: "GetApplication", Probe: "SignIn",
 		operation: appOperation, about: aboutAppSecret, all: appSecrets, named: namedAppSecrets, valued: valuedAppSecret, accepted: acceptedAppSecret},
+	{Name: Random, Revoke: "DisableVersion", List: "GetSecretVersions",
+		operation: madeOperation, about: aboutMade, all: madeValues, named: nothingNamed, valued: nothingValued},
 }
 
 // kind is the promise's.

@@ -18,6 +18,8 @@ var effects = map[string][]string{
 
 	"AddPassword":    {"issue"},
 	"RemovePassword": {"revoke"},
+
+	"DisableVersion": {"revoke"},
 }
 
 // Intent holds if each change of Azure was announced: the process had an entry open that intends it.

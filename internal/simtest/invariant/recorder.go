@@ -150,6 +150,9 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 		if k.about != nil {
 			c.Token, c.Name, value = k.about(c.Operation, req, body)
 		}
+		if c.Operation == "DisableVersion" {
+			c.Token = recordedAs(h.State, c.Target, c.Token)
+		}
 		switch c.Operation {
 		case k.Revoke:
 			for _, p := range h.Promises {
@@ -164,7 +167,9 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 				Value string `json:"value"`
 			}
 			_ = json.Unmarshal(body, &in)
-			c.Token = tokenByValue(h.State, in.Value)
+			if c.Token = tokenByValue(h.State, in.Value); c.Token == "" {
+				c.Token = recordIn(body) // nobody but this request has it yet
+			}
 		case k.Probe:
 			c.Token = tokenByValue(h.State, value)
 		}

@@ -67,7 +67,7 @@ func (h *History) unproved(before []Event, process int, p Promise, c *Call, t To
 	switch {
 	case looked.secret == "":
 		return "it was published, and the secret could not be read"
-	case looked.probed == "" || read != nil && looked.probed != read.Holds:
+	case p.kind().Probe != "" && (looked.probed == "" || read != nil && looked.probed != read.Holds): // else there is nobody to ask
 		return "the value that was read was not probed"
 	}
 	if why := h.unaware(p, looked, read); why != "" {
@@ -144,9 +144,10 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 		if c.Operation == "UpdateSecret" && c.Applied() && c.Changed && c.Recorded && c.Target == p.Target.String() {
 			wrote = c.Version // who adopts a version writes its record itself
 		}
+		if c.Operation == p.kind().List {
+			l.list = l.list || c.Applied() && (c.Target == "" || c.Target == p.Target.String())
+		}
 		switch c.Operation {
-		case p.kind().List:
-			l.list = l.list || c.Applied()
 		case "GetSecretVersions":
 			l.versions = l.versions || c.Applied() && c.Target == p.Target.String()
 		case "GetDeletedSecret":

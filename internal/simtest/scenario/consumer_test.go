@@ -228,6 +228,9 @@ func (c *consumer) read() (string, error) {
 
 // use signs in to Azure DevOps, as git or curl would; or as the application whose client secret it is.
 func (c *consumer) use(value string) error {
+	if c.b.manifest.made != "" {
+		return c.readable(value)
+	}
 	if c.b.manifest.secret {
 		return c.signIn(value)
 	}

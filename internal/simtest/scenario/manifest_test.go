@@ -16,6 +16,7 @@ type settings struct {
 	pat                             string // more of the block "pat"
 	more                            string // more of the credential
 	secret                          bool   // it is a client secret and no PAT
+	made                            string // it is a value of our own making: its settings
 }
 
 // usual is replaced after four days, and lives on for one.
@@ -47,7 +48,10 @@ func (s settings) yaml() string {
 	line("ledger: %s", s.ledger)
 	line("credentials:")
 	line("  %s:", credential)
-	if s.secret {
+	if s.made != "" {
+		line("    random:")
+		line("      %s", s.made)
+	} else if s.secret {
 		line("    appSecret:")
 		line("      appId: %s", world.AppReporting)
 	} else {
