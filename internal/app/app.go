@@ -224,7 +224,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Enabled: c.Enabled, Order: issued.order,
 			Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, SweepWindow: a.cfg.Manifest.SweepWindow,
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
-			Consumers: specs,
+			Consumers: specs, RollbackAfter: c.RollbackAfter,
 		},
 		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: cmp.Or(c.ContentType, issued.contentType), Seal: issued.seal, After: after(c), Makes: issued.makes,
 	}

@@ -130,7 +130,7 @@ func New(env Env) *cobra.Command {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is done, and every call that is made")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
-		o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
+		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}

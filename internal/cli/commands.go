@@ -194,7 +194,7 @@ credential out of it: the next apply would issue a new one.`,
 				fmt.Fprintf(o.env.Stderr, "note: the manifest has %s enabled, so the next apply issues a new one: set enabled: false\n", names[0])
 			}
 			if len(alive) > 0 && !yes {
-				if err := o.confirm(names[0]); err != nil {
+				if err := o.confirm(names[0], "revoke it", errCancelled); err != nil {
 					return err
 				}
 			}
@@ -231,15 +231,15 @@ func (o *options) showAlive(name string, alive []rotation.Issued) {
 	t.Flush()
 }
 
-// confirm asks a person to type the credential's name.
-func (o *options) confirm(name string) error {
+// confirm asks a person to type the credential's name, and fails with cancelled if they do not.
+func (o *options) confirm(name, to string, cancelled error) error {
 	if !terminal(o.env.Stdin) {
-		return Exit(ExitPerson, fmt.Errorf("%w: nobody is here to confirm it; run it again with --yes", errCancelled))
+		return Exit(ExitPerson, fmt.Errorf("%w: nobody is here to confirm it; run it again with --yes", cancelled))
 	}
-	fmt.Fprintf(o.env.Stderr, "Type %s to revoke it: ", name)
+	fmt.Fprintf(o.env.Stderr, "Type %s to %s: ", name, to)
 	line, err := bufio.NewReader(io.LimitReader(o.env.Stdin, 200)).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != name {
-		return Exit(ExitPerson, errCancelled)
+		return Exit(ExitPerson, cancelled)
 	}
 	return nil
 }

@@ -220,7 +220,10 @@ func (p *printer) status(doc report.Status, now time.Time) {
 	fmt.Fprintln(t, head)
 	for _, e := range doc.Credentials {
 		state := e.State
-		if e.State == "overlap" {
+		switch {
+		case e.State == "rolled-back":
+			state += ", next try " + e.Replace.UTC().Format("2006-01-02 15:04Z")
+		case e.State == "overlap":
 			state += " until " + e.RevokeOld.UTC().Format("2006-01-02 15:04Z")
 		}
 		if e.Error != nil {
@@ -264,6 +267,6 @@ func (p *printer) waiting(name rotation.CredentialID, until time.Time, why strin
 	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("2006-01-02 15:04:05Z")+": "+safe(why)))
 }
 
-var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling"}
+var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling", "rollback": "rolling back"}
 
-var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told"}
+var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told", "rollback": "rolled back"}

@@ -97,6 +97,10 @@ type Store interface {
 	// Tags reads the tags of every version, in no order, completely.
 	Tags(ctx context.Context, name string) ([]map[string]string, error)
 
+	// Earlier reads the newest of the versions whose tags are as wanted, wherever it is among them: the value of a
+	// version that is not the newest any more. One that is disabled has no value. Missing: there is none.
+	Earlier(ctx context.Context, name string, wanted func(tags map[string]string) bool) (Reading, error)
+
 	// Prove shows that the caller may write, by an unchanged update of the given version. It changes nothing but the
 	// store's own "updated".
 	Prove(ctx context.Context, name, version string) error

@@ -23,6 +23,8 @@ func (p *pass) act(ctx context.Context, d rotation.Decision) error {
 		return p.extend(ctx, d, a)
 	case rotation.Amend:
 		return p.amend(ctx, d, a)
+	case rotation.Restore:
+		return p.restore(ctx, d, a)
 	case rotation.Tell:
 		return p.tell(ctx, d, a)
 	}

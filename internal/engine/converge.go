@@ -17,7 +17,7 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 		d = rotation.Decide(p.asked(), p.observed(), p.now())
 		switch d.Kind {
 		case rotation.Look:
-			p.look(ctx, d.Need, true)
+			p.look(ctx, d, true)
 		case rotation.Act:
 			if p.outdated(d.Action) {
 				p.again()
@@ -54,8 +54,13 @@ func (p *pass) asked() rotation.Spec {
 func (e *Engine) plan(ctx context.Context, p *pass) Result {
 	for range maxSteps {
 		d := rotation.Decide(p.c.Spec, p.observed(), p.now())
+		if p.c.Spec.Command == rotation.Rollback && p.obs.Secret.Known && p.obs.Direct && !p.obs.Versions.Known && p.obs.Versions.Failed == "" {
+			// What it would go back to is in a version, and the vault is asked by a plan anyway.
+			p.look(ctx, rotation.Decision{Need: rotation.NeedVersions}, false)
+			continue
+		}
 		if d.Kind == rotation.Look && (d.Need == rotation.NeedDirect || d.Need == rotation.NeedIssued && d.Open && p.c.Issuer.Quiet()) {
-			p.look(ctx, d.Need, false)
+			p.look(ctx, d, false)
 			continue
 		}
 		d, assumed := rotation.Forecast(p.c.Spec, p.observed(), p.now())
@@ -94,7 +99,7 @@ func (e *Engine) Alive(ctx context.Context, c Credential) ([]rotation.Issued, er
 	}
 	p := e.newPass(c, nil)
 	for _, need := range []rotation.Need{rotation.NeedDirect, rotation.NeedIssued, rotation.NeedVersions} {
-		if p.look(ctx, need, false); p.lastErr != nil {
+		if p.look(ctx, rotation.Decision{Need: need}, false); p.lastErr != nil {
 			return nil, p.lastErr
 		}
 	}

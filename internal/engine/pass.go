@@ -38,6 +38,7 @@ type pass struct {
 	readAt            time.Time    // wall clock when that read was asked for
 	justPublished     bool         // that read is the one right after this run's own publication
 	tells             []int        // by consumer: how often a tell failed
+	back              fallback
 	tries             int
 	issueAsked        time.Time // wall clock when the last issue was asked for
 	checked           time.Time // wall clock when the last check of a new value was asked for
@@ -53,6 +54,7 @@ type pass struct {
 func (e *Engine) newPass(c Credential, index index) *pass {
 	p := &pass{Engine: e, c: c, tells: make([]int, len(c.Consumers))}
 	p.obs.Told = make([]rotation.Publication, len(c.Consumers))
+	p.obs.Tried = make([]rotation.Publication, len(c.Consumers))
 	in, ok := index[c.Store.Host()]
 	if ok && c.Spec.Command == rotation.Converge && c.Spec.Enabled {
 		p.fromIndex(in)
@@ -126,12 +128,12 @@ func failed[T any](err error, now time.Time) rotation.Fact[T] {
 }
 
 // look observes one thing more.
-func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
+func (p *pass) look(ctx context.Context, d rotation.Decision, act bool) {
 	if p.since.IsZero() {
 		p.since = p.wall()
 	}
 	var err error
-	switch need {
+	switch d.Need {
 	case rotation.NeedDirect:
 		err = p.readSecret(ctx, act)
 	case rotation.NeedIssued:
@@ -142,6 +144,8 @@ func (p *pass) look(ctx context.Context, need rotation.Need, act bool) {
 		err = p.checkCurrent(ctx)
 	case rotation.NeedConsumers:
 		p.readConsumers(ctx)
+	case rotation.NeedFallback:
+		err = p.readFallback(ctx, d.Of)
 	}
 	if err != nil {
 		p.lastErr = err
@@ -192,6 +196,7 @@ func (p *pass) took(r driver.Reading, at time.Time) {
 // committed ends what this run set out to replace.
 func (p *pass) committed() {
 	p.obs.Attempt = nil
+	p.back.told = p.back.sent
 	p.c.Spec.Command = rotation.Converge
 	p.obs.Consumers = nil
 	// What was listed before does not have the new credential.
@@ -274,7 +279,7 @@ func (p *pass) observed() rotation.Observation {
 // again throws away what was observed, the account's shared list included, but not what this run knows of itself.
 func (p *pass) again() {
 	p.lists.stale(p.c.Issuer.ListKey())
-	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt, Told: p.obs.Told}, time.Time{}
+	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt, Told: p.obs.Told, Tried: p.obs.Tried}, time.Time{}
 }
 
 // outdated says whether what was observed is too old to act on. A process may have been suspended since: what was too
@@ -302,6 +307,10 @@ func (p *pass) tags() map[string]string {
 
 func (p *pass) result(d rotation.Decision, err error) Result {
 	p.value.Wipe()
+	p.back.value.Wipe()
+	if err == nil && p.back.told {
+		err = p.back.why
+	}
 	for _, text := range append(p.c.Notes, p.notes...) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}

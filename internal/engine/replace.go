@@ -171,7 +171,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 		Generation: attempt.Generation, IssuerID: issue.Issued.ID, Publication: rotation.NewPublication(now, p.random()),
 		Shape: p.c.Spec.Shape, Expires: issue.Issued.To,
 		Predecessor: act.Predecessor, PredecessorExpires: act.PredecessorExpires,
-		RevokeAfter: now.Add(p.c.Spec.Overlap), Compromised: act.Compromised,
+		RevokeAfter: now.Add(p.c.Spec.Overlap), Compromised: act.Compromised, Failures: act.Failures,
 	}
 	if act.Compromised {
 		r.RevokeAfter = now
@@ -229,17 +229,22 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 // readBack makes what is in the store now the observation, which the next decision rests on.
 func (p *pass) readBack(ctx context.Context, issue driver.Issue, r rotation.Record, done driver.Reading, ledgerErr error) error {
 	p.obs.Attempt = nil
-	p.c.Spec.Command = rotation.Converge
 	p.learn(issue.Issued)
 	p.obs.Versions.Value = append(p.obs.Versions.Value, r)
-	p.obs.Consumers = nil
 	if late := done.Date.Sub(p.checkedDate); late > maxIssueAge && !p.checkedDate.IsZero() {
 		// The services' clocks say that the PUT took far longer than this machine's. What was published may be dead.
 		p.c.Spec.Verify = true
 	}
 	if ledgerErr != nil {
+		p.c.Spec.Command, p.obs.Consumers = rotation.Converge, nil
 		return ledgerErr
 	}
+	return p.readPublished(ctx, r, issue.Value)
+}
+
+// readPublished reads what this run has just published.
+func (p *pass) readPublished(ctx context.Context, r rotation.Record, value secret.Value) error {
+	p.c.Spec.Command, p.obs.Consumers = rotation.Converge, nil
 	if err := p.readSecret(ctx, false); err != nil {
 		return fmt.Errorf("published, but not read back: %w", err)
 	}
@@ -247,7 +252,7 @@ func (p *pass) readBack(ctx context.Context, issue driver.Issue, r rotation.Reco
 	if err == nil && back.Publication == r.Publication {
 		p.obs.Consumers, p.justPublished = p.behind(), true
 	}
-	if err == nil && back.Publication == r.Publication && !p.value.Equal(issue.Value) {
+	if err == nil && back.Publication == r.Publication && !p.value.Equal(value) {
 		return fmt.Errorf("published, but vault %s gave back another value", p.c.Store.Host())
 	}
 	return nil

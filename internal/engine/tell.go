@@ -84,6 +84,11 @@ func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) e
 func (p *pass) triedToTell(i int, err *driver.Error) error {
 	c := p.c.Consumers[i]
 	p.tells[i]++
+	if err != nil {
+		if r, parsed := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag]); parsed == nil {
+			p.obs.Tried[i] = r.Publication
+		}
+	}
 	if err == nil {
 		if p.tells[i] > maxTries {
 			return fmt.Errorf("gave up telling %s: other runs publish all the time", c.ID())

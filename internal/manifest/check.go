@@ -290,6 +290,10 @@ func (k *checker) times(s subject, c *Credential) {
 	if !c.Enabled || life == 0 || before == 0 || overlap == 0 {
 		return
 	}
+	if len(c.Consumers) > 0 && c.RollbackAfter+overlap >= before {
+		k.warn(s, "rollbackAfter", "what was there before ends within the overlap of %s by the time that it is rolled back to, %s after a publication, so it never is: lengthen rotateBefore, or shorten either",
+			FormatDuration(overlap), FormatDuration(c.RollbackAfter))
+	}
 	if life/3 < overlap {
 		k.warn(s, "overlap", "%s is longer than a third of the lifetime %s: if the issuer gives less life than asked, the overlap no longer fits and a person is needed",
 			FormatDuration(overlap), FormatDuration(life))

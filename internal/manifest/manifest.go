@@ -138,18 +138,19 @@ const (
 
 // Credential is one thing to rotate.
 type Credential struct {
-	Name         string            `yaml:"-"`
-	Lifetime     time.Duration     `yaml:"lifetime,required" doc:"How long a new one is valid, a year at most."`
-	RotateBefore time.Duration     `yaml:"rotateBefore,required" doc:"How long before the end it is replaced."`
-	Overlap      time.Duration     `yaml:"overlap,required" doc:"How long the old one lives on beside the new one, rotateBefore at most."`
-	Strategy     string            `yaml:"strategy" enum:"replace,extend" default:"replace" doc:"'replace' issues a new value; 'extend' keeps the value and moves its date."`
-	Store        Store             `yaml:"store,required" doc:"Where the value is kept."`
-	Tags         map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
-	ContentType  string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
-	Consumers    []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`
-	DependsOn    Set               `yaml:"dependsOn" doc:"Credentials that come first in each run: if one of them fails, this one is left as it is. What an account issues depends on the account's password by itself."`
-	Check        Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
-	Enabled      bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`
+	Name          string            `yaml:"-"`
+	Lifetime      time.Duration     `yaml:"lifetime,required" doc:"How long a new one is valid, a year at most."`
+	RotateBefore  time.Duration     `yaml:"rotateBefore,required" doc:"How long before the end it is replaced."`
+	Overlap       time.Duration     `yaml:"overlap,required" doc:"How long the old one lives on beside the new one, rotateBefore at most."`
+	Strategy      string            `yaml:"strategy" enum:"replace,extend" default:"replace" doc:"'replace' issues a new value; 'extend' keeps the value and moves its date."`
+	Store         Store             `yaml:"store,required" doc:"Where the value is kept."`
+	Tags          map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
+	ContentType   string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
+	Consumers     []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`
+	RollbackAfter time.Duration     `yaml:"rollbackAfter" default:"1h" doc:"How long after a new value was published its consumers may take to work with it. Then the value before it is published again, they are told, and the next try waits."`
+	DependsOn     Set               `yaml:"dependsOn" doc:"Credentials that come first in each run: if one of them fails, this one is left as it is. What an account issues depends on the account's password by itself."`
+	Check         Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
+	Enabled       bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`
 
 	// Kind is the name of the issuer's kind, and Settings the block under that name.
 	Kind     string   `yaml:"-"`

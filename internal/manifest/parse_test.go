@@ -96,11 +96,12 @@ func TestASoundManifestBecomesValuesWithDefaults(t *testing.T) {
 				Adopt: &adopt{Name: "old one"}, Uses: 3},
 			Strategy: "replace", Store: manifest.Store{Vault: "prod", Secret: "devops-pat-token"},
 			Tags: map[string]string{"team": "platform", "note": ""}, ContentType: "text/plain",
-			Check: manifest.Check{Probe: "projects"}, Enabled: true,
+			RollbackAfter: time.Hour, Check: manifest.Check{Probe: "projects"}, Enabled: true,
 		},
 		{
 			Name: "salt", Kind: "random", Lifetime: 90 * 24 * time.Hour, RotateBefore: 10 * 24 * time.Hour, Overlap: 24 * time.Hour,
 			Settings: &random{Length: 32}, Strategy: "replace", Store: manifest.Store{Vault: "prod", Secret: "salt"},
+			RollbackAfter: time.Hour,
 		},
 	}
 	if diff := cmp.Diff(want, m.Credentials); diff != "" {

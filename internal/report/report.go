@@ -16,7 +16,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
-// Run is what plan, apply, rotate and retire say.
+// Run is what plan, apply, rotate, rollback and retire say.
 type Run struct {
 	Schema      string       `json:"schema"` // "rekey.run/1"
 	Command     string       `json:"command"`
@@ -165,6 +165,8 @@ func action(d rotation.Decision) string {
 			return "adopt"
 		}
 		return "amend"
+	case rotation.Restore:
+		return "roll back"
 	case rotation.Tell:
 		return "tell"
 	case rotation.Revoke:
@@ -192,7 +194,7 @@ type Status struct {
 type StatusEntry struct {
 	Name   string `json:"name"`
 	Secret string `json:"secret"`
-	// State is current, overlap, due, absent, foreign (not written by Rekey), disabled or unknown.
+	// State is current, overlap, due, rolled-back (until the next try, at Replace), absent, foreign (not written by Rekey), disabled or unknown.
 	State      string    `json:"state"`
 	Issued     time.Time `json:"issued,omitzero"`
 	Expires    time.Time `json:"expires,omitzero"`
@@ -230,15 +232,18 @@ func statusEntry(r engine.Result) StatusEntry {
 	case err != nil:
 		e.State = "foreign"
 	default:
-		e.Issued, e.Expires, e.Replace = rec.Generation.Time(), rec.Expires, r.Spec.DueAt(rec)
+		e.Issued, e.Expires, e.Replace = rec.Generation.Time(), rec.Expires, r.Spec.NextTry(rec)
 		e.IssuerID, e.Generation = rec.IssuerID, string(rec.Generation)
 		revokeAt := r.Spec.RevokeAt(rec, s.Created)
 		e.State = "current"
 		if rec.Predecessor != "" && r.Now.Before(revokeAt) {
 			e.State, e.RevokeOld = "overlap", revokeAt
 		}
-		if !r.Now.Before(e.Replace) {
+		switch {
+		case !r.Now.Before(e.Replace):
 			e.State = "due"
+		case rec.RolledBack() && r.Now.Before(rec.NotBefore):
+			e.State = "rolled-back"
 		}
 	}
 	return e

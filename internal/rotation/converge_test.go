@@ -23,6 +23,9 @@ type world struct {
 	created  []time.Time // when each was committed
 	foreign  bool        // the newest version lost its record
 	held     []Publication
+	sick     map[string]bool // what no consumer works with, although it lives
+	told     []Publication
+	restored int
 	maxLife  time.Duration
 	faults   int // how many more steps may go wrong
 	log      []string
@@ -46,6 +49,7 @@ func (w *world) issue(until time.Time) (Issued, Generation) {
 	}
 	i := Issued{ID: w.id(), Name: Stamp{Credential: w.spec.Name, Hash: w.spec.Target.Hash(), Generation: g}.String(), From: w.now, To: until, Shape: w.spec.Shape}
 	w.alive = append(w.alive, i)
+	w.mayBeSick(i.ID)
 	return i, g
 }
 
@@ -78,7 +82,7 @@ func (w *world) secret() Fact[Secret] {
 }
 
 // look adds one fact to an observation.
-func (w *world) look(o *Observation, n Need) {
+func (w *world) look(o *Observation, n Need, of Generation) {
 	switch n {
 	case NeedDirect:
 		o.Direct, o.Secret, o.StoreDate = true, w.secret(), w.now
@@ -97,10 +101,12 @@ func (w *world) look(o *Observation, n Need) {
 		o.Versions = Known(rs)
 	case NeedCheck:
 		o.Check = Known(Check{Works: w.lives(w.newest().IssuerID), Why: "401"})
+	case NeedFallback:
+		w.lookBack(o, of)
 	case NeedConsumers:
 		o.Consumers = nil
 		for _, p := range w.held {
-			works := slices.ContainsFunc(w.versions, func(r Record) bool { return r.Publication == p && w.lives(r.IssuerID) })
+			works := slices.ContainsFunc(w.versions, func(r Record) bool { return r.Publication == p && w.lives(r.IssuerID) && !w.sick[r.IssuerID] })
 			o.Consumers = append(o.Consumers, Known(ConsumerState{Publication: p, Works: works, Why: "401"}))
 		}
 	}
@@ -142,7 +148,9 @@ func (w *world) act(d Decision) error {
 	case Tell:
 		var n int
 		fmt.Sscanf(a.Consumer, "c%d", &n)
-		w.held[n] = w.newest().Publication
+		w.held[n], w.told[n] = w.newest().Publication, w.newest().Publication
+	case Restore:
+		w.restore(a)
 	case Revoke:
 		if err := w.mayDie(a.Permit.IssuerID()); err != nil {
 			return err
@@ -227,7 +235,7 @@ func (w *world) mayDie(id string) error {
 // run takes decisions until one of them ends it, and gives that one.
 func (w *world) run(census bool) (Decision, error) {
 	first := func() Observation {
-		o := Observation{Attempt: w.attempt}
+		o := Observation{Attempt: w.attempt, Told: slices.Clone(w.told)}
 		if w.state == Present && w.attempt == nil {
 			o.Secret, o.StoreDate = w.secret(), w.now
 		}
@@ -245,7 +253,7 @@ func (w *world) run(census bool) (Decision, error) {
 		w.say("%s", say(d))
 		switch d.Kind {
 		case Look:
-			w.look(&o, d.Need)
+			w.look(&o, d.Need, d.Of)
 			continue
 		case Act:
 			if err := w.act(d); err != nil {
@@ -280,7 +288,7 @@ func (w *world) settled(d Decision) error {
 		switch {
 		case !published && w.now.Sub(i.From) < w.spec.SweepWindow:
 		case w.state == Present && i.ID == w.newest().IssuerID && w.command != Retire:
-		case published && d.Kind == Wait && d.Code == "overlap" && d.Until.After(w.now):
+		case published && d.Kind == Wait && (d.Code == "overlap" || d.Code == "consumer" && w.ill()) && d.Until.After(w.now):
 		default:
 			return fmt.Errorf("%s (%s) is alive after %s", i.ID, i.Name, say(d))
 		}
@@ -299,6 +307,7 @@ func (w *world) needsPerson(d Decision) error {
 	ok := map[string]bool{
 		"soft-deleted": w.state == SoftDeleted, "foreign-version": w.foreign && w.spec.Adopt.ID == "",
 		"adopt-missing": w.foreign && w.spec.Adopt.ID != "" && !w.lives(w.spec.Adopt.ID), "adopt-value": w.foreign, "unproved": w.foreign,
+		"no-way-back":          w.ill(),
 		"overlap-does-not-fit": w.maxLife < 3*w.spec.Overlap+time.Minute || w.state == Present && w.newest().Expires.Sub(w.newest().Generation.Time()) < 3*w.spec.Overlap+time.Minute,
 	}[d.Code]
 	if !ok {
@@ -317,7 +326,10 @@ func randomWorld(seed uint64) *world {
 	w.spec.Extend = r.IntN(4) == 0
 	for i := range r.IntN(3) {
 		w.spec.Consumers = append(w.spec.Consumers, ConsumerSpec{ID: fmt.Sprintf("c%d", i)})
-		w.held = append(w.held, "")
+		w.held, w.told = append(w.held, ""), append(w.told, "")
+	}
+	if r.IntN(2) == 0 {
+		w.spec.RollbackAfter, w.sick = time.Duration(1+r.IntN(5))*time.Hour, map[string]bool{}
 	}
 	predecessor := Issued{}
 	for range r.IntN(4) {
@@ -373,9 +385,10 @@ func TestEveryWorldConverges(t *testing.T) {
 			}
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+		ends["restored"] += w.restored
 	}
 	t.Log(ends)
-	for _, e := range []string{"done current", "done retired", "wait overlap", "hold foreign-version", "hold overlap-does-not-fit"} {
+	for _, e := range []string{"done current", "done retired", "wait overlap", "wait consumer", "restored", "hold no-way-back", "hold foreign-version", "hold overlap-does-not-fit"} {
 		if ends[e] == 0 {
 			t.Errorf("no run ends in %s: the model is not what it says", e)
 		}
@@ -405,9 +418,9 @@ func (w *world) live(ends map[string]int) error {
 			return nil
 		}
 		// The next run comes when the last one said, or some hours later, as a new process that knows nothing.
-		w.attempt = nil
+		w.attempt, w.told = nil, make([]Publication, len(w.held))
 		next := w.now.Add(time.Duration(1+w.r.IntN(48)) * time.Hour)
-		if d.Until.After(w.now) && d.Until.Before(next) {
+		if d.Until.After(w.now) && d.Until.Before(next) && d.Code != "consumer" {
 			next = d.Until
 		}
 		w.now = next

@@ -32,6 +32,8 @@ type decider struct {
 
 	record     Record
 	haveRecord bool
+	// backoff is why a replacement that is due has to wait; nil if none has.
+	backoff *Decision
 }
 
 func newDecider(spec Spec, obs Observation, now time.Time) decider {
@@ -157,16 +159,23 @@ func (d *decider) quiet() (Decision, bool) {
 
 func (d *decider) waitForOverlap(revokeAt time.Time) Decision {
 	until := revokeAt
-	if due := d.spec.DueAt(d.record); due.Before(until) {
+	if due := d.spec.NextTry(d.record); due.Before(until) {
 		until = due // a short life can end before the overlap with what was there before
 	}
-	return Decision{Kind: Wait, Code: "overlap", Until: until,
-		Why: fmt.Sprintf("the old credential lives beside the new one until %s, then it is revoked", stamp(revokeAt))}
+	why := fmt.Sprintf("the old credential lives beside the new one until %s, then it is revoked", stamp(revokeAt))
+	if d.rolledBack() {
+		why = fmt.Sprintf("rolled back, next try at %s; what was rolled back from lives until %s, then it is revoked", stamp(d.spec.NextTry(d.record)), stamp(revokeAt))
+	}
+	return Decision{Kind: Wait, Code: "overlap", Until: until, Why: why}
 }
 
 func (d *decider) current() Decision {
-	return Decision{Kind: Done, Code: "current", Until: d.spec.DueAt(d.record),
-		Why: fmt.Sprintf("valid until %s, replaced from %s on", stamp(d.record.Expires), stamp(d.spec.DueAt(d.record)))}
+	next := d.spec.NextTry(d.record)
+	why := fmt.Sprintf("valid until %s, replaced from %s on", stamp(d.record.Expires), stamp(next))
+	if d.rolledBack() {
+		why = fmt.Sprintf("rolled back, next try at %s; valid until %s", stamp(next), stamp(d.record.Expires))
+	}
+	return Decision{Kind: Done, Code: "current", Until: next, Why: why}
 }
 
 // unusable is every reason to stop before anything is looked at further, let alone issued. It also reads the record.
@@ -257,7 +266,12 @@ func (d *decider) converge() Decision {
 		}
 		d.spec.Command = Converge // another run was asked the same, and has done it
 	}
-	if code, why := d.due(strays); code != "" {
+	if d.spec.Command == Rollback {
+		if dec, decided := d.byHand(); decided {
+			return dec
+		}
+	}
+	if code, why := d.due(strays); code != "" && !d.backsOff(code, why) {
 		return d.replace(code, why, strays)
 	}
 	if d.spec.Verify || strays.current == nil {
@@ -319,6 +333,9 @@ func (d *decider) finish(strays strays) Decision {
 		d.note("young", fmt.Sprintf("%s is stamped for this secret and unpublished; a run elsewhere may be about to publish it, so it is left until it is older than %s", strays.young[0].ID, d.spec.SweepWindow))
 		return d.waitForYoung(strays)
 	}
+	if d.backoff != nil {
+		return *d.backoff
+	}
 	return d.current()
 }
 
@@ -354,14 +371,8 @@ func (d *decider) recordUntil(to time.Time) Record {
 // replace decides how a due credential is replaced.
 func (d *decider) replace(code, why string, s strays) Decision {
 	forced := d.spec.Command == Rotate || d.spec.Command == Compromised
-	if d.haveRecord && !forced {
-		if d.now.Before(d.record.NotBefore) {
-			return Decision{Kind: Wait, Code: "backoff", Until: d.record.NotBefore,
-				Why: fmt.Sprintf("%s, but %d tries failed; the next one is at %s", why, d.record.Failures, stamp(d.record.NotBefore))}
-		}
-		if code == "due" && d.tooShort(s) {
-			return d.overlapHold()
-		}
+	if d.haveRecord && !forced && code == "due" && d.tooShort(s) {
+		return d.overlapHold()
 	}
 	if !d.clocksAgree() {
 		return d.skewed()
@@ -377,6 +388,9 @@ func (d *decider) replace(code, why string, s strays) Decision {
 	switch {
 	case d.haveRecord:
 		act.Predecessor, act.PredecessorExpires = d.record.IssuerID, d.record.Expires
+		if d.record.RolledBack() {
+			act.Failures = d.record.Failures
+		}
 	case s.adopted != nil:
 		act.Predecessor, act.PredecessorExpires = s.adopted.ID, s.adopted.To
 	}

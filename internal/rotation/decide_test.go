@@ -138,8 +138,8 @@ func TestReplacedWhenDueAndNotBefore(t *testing.T) {
 		{"missing from the list is unknown until it was probed", all(gone("current"), func(g *given) { g.Obs.Check = Fact[Check]{} }), "look check"},
 		{"missing from the list, but it works", gone("current"), "done current"},
 		{"tries that failed are waited for", all(at(t0.Add(25*day)), rec(func(r *Record) { r.Failures, r.NotBefore = 2, t0.Add(26*day) })), "wait backoff until 624h"},
-		{"tries that failed are over", all(at(t0.Add(26*day)), rec(func(r *Record) { r.Failures, r.NotBefore = 2, t0.Add(26*day) })), "issue due after current"},
-		{"a person does not wait for failed tries", all(command(Rotate), rec(func(r *Record) { r.Failures, r.NotBefore = 2, t0.Add(26*day) })), "issue asked after current"},
+		{"tries that failed are over", all(at(t0.Add(26*day)), rec(func(r *Record) { r.Failures, r.NotBefore = 2, t0.Add(26*day) })), "issue due after current, 2 failed"},
+		{"a person does not wait for failed tries", all(command(Rotate), rec(func(r *Record) { r.Failures, r.NotBefore = 2, t0.Add(26*day) })), "issue asked after current, 2 failed"},
 		{"a person may replace once what the overlap does not fit", all(clamp(2*day), at(t0.Add(time.Hour)), command(Rotate)), "issue asked after current"},
 		{"no date from the issuer, nothing issued", all(absent, nameless), "wait no-date until 240h1m0s"},
 	}.run(t)

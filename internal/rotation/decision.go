@@ -13,6 +13,8 @@ type Decision struct {
 	// Until is when a Wait ends, or when a Done credential has its next thing to do; zero if not known.
 	Until time.Time
 	Need  Need
+	// Of is the generation whose value NeedFallback asks for.
+	Of Generation
 	// Open says of a Look that the record alone cannot tell what comes next: the overlap has passed, and only the
 	// issuer knows whether the predecessor was revoked. A plan looks then, if it can without redeeming anything.
 	Open   bool
@@ -44,6 +46,7 @@ const (
 	NeedVersions                  // the records of all versions of the secret
 	NeedCheck                     // probe the current value
 	NeedConsumers                 // what each consumer holds, and whether it works
+	NeedFallback                  // read the value of an older version, and probe it
 )
 
 // Note is something a person should know that changes nothing.
@@ -61,6 +64,8 @@ type Issue struct {
 	Lifetime           time.Duration // asked of the issuer, from the moment of the issue
 	Predecessor        string
 	PredecessorExpires time.Time
+	// Failures is how many tries in a row were rolled back before this one.
+	Failures int
 	// Compromised makes the commit say that the predecessor may be revoked at once.
 	Compromised bool
 	// First says that the secret does not exist yet.
@@ -86,11 +91,20 @@ type Amend struct {
 // Tell hands the newest publication to a consumer.
 type Tell struct{ Consumer string }
 
+// Restore publishes the value of an older version again: a publication like any other, of a generation that was
+// published before.
+type Restore struct {
+	// Record is complete but for the publication and the end of the overlap, which the engine makes.
+	Record Record
+	ByHand bool
+}
+
 // Revoke ends a credential at the issuer.
 type Revoke struct{ Permit Permit }
 
-func (Issue) action()  {}
-func (Extend) action() {}
-func (Amend) action()  {}
-func (Tell) action()   {}
-func (Revoke) action() {}
+func (Issue) action()   {}
+func (Extend) action()  {}
+func (Amend) action()   {}
+func (Tell) action()    {}
+func (Restore) action() {}
+func (Revoke) action()  {}

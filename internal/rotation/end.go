@@ -46,7 +46,7 @@ func (d *decider) retire() Decision {
 	if dec, missing := d.needAll(); missing {
 		return dec
 	}
-	s := d.classify()
+	s := d.classify().unadopted()
 	all := slices.Concat(s.superseded, s.orphans)
 	if s.current != nil && d.ours(*s.current) {
 		all = append(all, *s.current)

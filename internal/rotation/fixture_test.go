@@ -241,7 +241,7 @@ func since(i int, at, cache time.Duration) change {
 	}
 }
 
-var needs = map[Need]string{NeedDirect: "direct", NeedIssued: "issued", NeedVersions: "versions", NeedCheck: "check", NeedConsumers: "consumers"}
+var needs = map[Need]string{NeedDirect: "direct", NeedIssued: "issued", NeedVersions: "versions", NeedCheck: "check", NeedConsumers: "consumers", NeedFallback: "fallback"}
 
 // say writes a decision in one line, with times counted from t0.
 func say(d Decision) string {
@@ -271,11 +271,21 @@ func say(d Decision) string {
 		if a.First {
 			s += ", the first"
 		}
+		if a.Failures > 0 {
+			s += fmt.Sprintf(", %d failed", a.Failures)
+		}
 		return s
 	case Extend:
 		return "extend " + a.IssuerID + " until " + since(a.Until)
 	case Amend:
 		return "amend " + d.Code + " of " + a.Record.IssuerID + " until " + since(a.Record.Expires)
+	case Restore:
+		r := a.Record
+		s := fmt.Sprintf("restore %s of %s until %s, next try %s", r.IssuerID, r.Predecessor, since(r.Expires), r.NotBefore.Sub(t0))
+		if a.ByHand {
+			return s + ", by hand"
+		}
+		return s + fmt.Sprintf(", %d failed", r.Failures)
 	case Tell:
 		return "tell " + a.Consumer
 	case Revoke:

@@ -30,6 +30,9 @@ func Forecast(spec Spec, obs Observation, now time.Time) (Decision, []string) {
 				obs.Consumers = append(obs.Consumers, Known(ConsumerState{Publication: r.Publication, Works: true}))
 			}
 			assumed = append(assumed, "that the consumers are on the newest publication")
+		case NeedFallback:
+			obs.Fallback = Known(Fallback{Generation: d.Of, Check: Check{Works: true}})
+			assumed = append(assumed, "that the value before it works")
 		default:
 			return d, assumed
 		}
@@ -47,7 +50,7 @@ func assumedList(spec Spec, obs Observation, now time.Time) []Issued {
 	}
 	name := Stamp{spec.Name, spec.Target.Hash(), r.Generation}.String()
 	list := []Issued{{ID: r.IssuerID, Name: name, From: r.Generation.Time(), To: r.Expires, Shape: r.Shape}}
-	if revokeAt := spec.RevokeAt(r, obs.Secret.Value.Created); r.Predecessor != "" && now.Before(revokeAt) {
+	if revokeAt := spec.RevokeAt(r, obs.Secret.Value.Created); r.Predecessor != "" && (now.Before(revokeAt) || spec.Command == Rollback) {
 		// Later, only the issuer knows whether it was revoked already: see Decision.Open.
 		list = append(list, Issued{ID: r.Predecessor, Name: name, From: r.Generation.Time(), To: r.PredecessorExpires})
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -221,7 +222,9 @@ func next(digits []int, dims []dimension) bool {
 // TestSampledCombinationsOfAllFactsObeyTheRules draws from all facts at once, those with rare ways included.
 func TestSampledCombinationsOfAllFactsObeyTheRules(t *testing.T) {
 	t.Parallel()
-	dims := []dimension{secrets, direct, versions, checks, dates, commands, adoption, lists, flags, records, users}
+	commands := commands
+	commands.ways = append(slices.Clone(commands.ways), command(Rollback), command(Rollback))
+	dims := []dimension{secrets, direct, versions, checks, dates, commands, adoption, lists, flags, records, users, deadlines, fallbacks}
 	r := rand.New(rand.NewPCG(1, 2))
 	actions := map[string]int{}
 	for n := range 12000 {
@@ -243,6 +246,9 @@ func TestSampledCombinationsOfAllFactsObeyTheRules(t *testing.T) {
 			w = r.IntN(len(attempts.ways))
 		}
 		attempts.ways[w](&g)
+		if r.IntN(4) == 0 {
+			fallbacks.ways[1](&g)
+		}
 		decision, broken := judge(&g)
 		actions[fmt.Sprintf("%T", decision.Action)]++
 		if broken != "" {
@@ -250,7 +256,7 @@ func TestSampledCombinationsOfAllFactsObeyTheRules(t *testing.T) {
 		}
 	}
 	t.Log(actions)
-	for _, a := range []Action{Issue{}, Extend{}, Amend{}, Tell{}, Revoke{}} {
+	for _, a := range []Action{Issue{}, Extend{}, Amend{}, Tell{}, Restore{}, Revoke{}} {
 		if actions[fmt.Sprintf("%T", a)] == 0 {
 			t.Errorf("no draw leads to %T: the model is not what it says", a)
 		}

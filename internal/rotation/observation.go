@@ -33,6 +33,10 @@ type Observation struct {
 	// Told is which publication this very run has handed to each consumer, in the same order; shorter where it told
 	// nobody.
 	Told []Publication
+	// Tried is which publication this very run has tried in vain to hand to each consumer, in the same form.
+	Tried []Publication
+	// Fallback is what is known of the value that would be published again.
+	Fallback Fact[Fallback]
 	// StoreDate and IssuerDate are the services' own clocks in this pass; zero when not known.
 	StoreDate, IssuerDate time.Time
 	// Attempt is what this very run did and nobody else can know.
@@ -74,6 +78,12 @@ type Check struct {
 	// Identity is whom the credential signed in as, if the probe tells.
 	Identity string
 	Why      string // for one that does not work
+}
+
+// Fallback is a value that was published before, read from its own version and probed.
+type Fallback struct {
+	Generation Generation
+	Check
 }
 
 // ConsumerState is what a consumer holds.

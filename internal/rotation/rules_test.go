@@ -43,6 +43,8 @@ func (g *given) broken(d Decision) string {
 		return g.brokenIssue(d, a)
 	case Extend:
 		return g.brokenExtend(a)
+	case Restore:
+		return g.brokenRestore(a)
 	case Amend, Tell:
 		if !g.Obs.Direct || !g.Obs.Secret.Known || g.Obs.Secret.Value.State != Present || !g.Obs.Secret.Value.Enabled || !g.Spec.Enabled {
 			return "it acts on a secret that was not read directly, or is not there"
@@ -72,7 +74,8 @@ func (g *given) brokenDone(d Decision) string {
 			return "there is no current credential"
 		}
 		another := r.Compromised && !g.Spec.Asked.IsZero() && r.Generation.Time().After(g.Spec.Asked) // run has done it
-		if g.Spec.Command != Converge && !(g.Spec.Command == Compromised && another) {
+		back := g.Spec.Command == Rollback && !r.NotBefore.IsZero()
+		if g.Spec.Command != Converge && !(g.Spec.Command == Compromised && another) && !back {
 			return "what was asked for was not done"
 		}
 	default:
@@ -86,6 +89,7 @@ func (g *given) brokenLook(d Decision) string {
 	known := map[Need]bool{
 		NeedDirect: o.Direct, NeedIssued: o.Issued.Known || o.Issued.Failed != "", NeedVersions: o.Versions.Known || o.Versions.Failed != "",
 		NeedCheck: o.Check.Known || o.Check.Failed != "", NeedConsumers: len(o.Consumers) >= len(g.Spec.Consumers),
+		NeedFallback: o.Fallback.Known && o.Fallback.Value.Generation == d.Of || o.Fallback.Failed != "",
 	}
 	if done, ok := known[d.Need]; !ok || done {
 		return "it looks for what is known, or could not be read"
@@ -228,7 +232,7 @@ func (g *given) brokenIssue(d Decision, a Issue) string {
 		return "it asks for another life than the manifest"
 	case haveRecord && (a.Predecessor != r.IssuerID || !a.PredecessorExpires.Equal(r.Expires)):
 		return "the predecessor is not what the record names"
-	case !forced && haveRecord && g.Now.Before(r.NotBefore):
+	case !forced && haveRecord && g.Now.Before(r.NotBefore) && !(g.Obs.Check.Known && !g.Obs.Check.Value.Works):
 		return "it does not wait after failures"
 	}
 	if at := g.Obs.Attempt; at != nil && at.PutSent && g.Now.Before(at.PutAt.Add(time.Minute)) {

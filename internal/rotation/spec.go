@@ -26,13 +26,16 @@ type Spec struct {
 	TagNames []string
 
 	Consumers []ConsumerSpec
+	// RollbackAfter is how long after a publication the consumers may take to work with it; then the one before it is
+	// published again. 0: never by itself.
+	RollbackAfter time.Duration
 
 	// Command is what a person asked for in this run.
 	Command Command
 	// Asked is when they asked, by the services' clock; zero for now. What was issued since is not what they meant.
 	Asked time.Time
-	// Shown are the issuer's ids of what a person was shown before they had it retired, nil if it was everything. What
-	// another run has issued since is not retired: nobody agreed to that.
+	// Shown are the issuer's ids of what a person was shown before they had it retired, or what is rolled back to and from,
+	// nil if it was everything. What another run has issued since is left alone: nobody agreed to that.
 	Shown []string
 	// Verify wants every current value read and probed, not believed.
 	Verify bool
@@ -58,6 +61,7 @@ const (
 	Rotate              // replace now, due or not
 	Compromised         // replace now and revoke the old one as soon as the new one is published
 	Retire              // revoke everything that Rekey issued for this secret
+	Rollback            // publish the one before it again, although everything may work
 )
 
 // Adoption names an existing credential, not stamped by Rekey, that the manifest puts under its care.

@@ -74,6 +74,17 @@ func (d *decider) classify() strays {
 	return out
 }
 
+// unadopted counts what the manifest adopts, and Rekey has issued, to what nothing is proved of: retiring adopts nothing.
+func (s strays) unadopted() strays {
+	if s.adopted == nil {
+		return s
+	}
+	if _, stamped := ParseStamp(s.adopted.Name); stamped {
+		s.unproved = append(s.unproved, *s.adopted)
+	}
+	return s
+}
+
 // copied says whether two versions carry one record. Each PUT has a publication of its own, so somebody copied the tag
 // or the version; what the record of the one was is lost, and with it the proof that what is in no record is nobody's.
 func (d *decider) copied() bool {
@@ -148,7 +159,7 @@ func short(v time.Duration) string {
 func Alive(spec Spec, obs Observation, now time.Time) []Issued {
 	d := newDecider(spec, obs, now)
 	d.readRecord()
-	s := d.classify()
+	s := d.classify().unadopted()
 	out := slices.Concat(s.superseded, s.orphans, s.young, s.unproved)
 	if s.current != nil && d.ours(*s.current) {
 		out = append(out, *s.current)

@@ -23,6 +23,11 @@ func (d *decider) tell(strays strays) (Decision, bool) {
 			return Decision{Kind: Act, Code: "tell", Why: fmt.Sprintf("%s is marked with the newest publication and does not work: %s", c.ID, f.Value.Why), Action: Tell{c.ID}}, true
 		}
 	}
+	if why := d.broken(); why != "" {
+		if dec, back := d.rollBack(why); back {
+			return dec, true
+		}
+	}
 	for i, c := range d.spec.Consumers {
 		f := d.obs.Consumers[i]
 		if !f.Known {
@@ -30,7 +35,7 @@ func (d *decider) tell(strays strays) (Decision, bool) {
 		}
 		if !f.Value.Works {
 			return Decision{Kind: Wait, Code: "consumer", Until: d.now.Add(retryAfter),
-				Why: fmt.Sprintf("%s does not work with the newest publication yet: %s", c.ID, f.Value.Why)}, true
+				Why: fmt.Sprintf("%s does not work with the newest publication yet: %s", c.ID, f.Value.Why) + d.deadline()}, true
 		}
 	}
 	return Decision{}, false

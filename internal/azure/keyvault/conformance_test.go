@@ -95,7 +95,7 @@ func versions(x *world.Secret) (out []drivertest.Version) {
 	return out
 }
 
-var operations = map[string]string{"List": "GetSecrets", "Read": "GetSecret", "Deleted": "GetDeletedSecret", "Tags": "GetSecretVersions",
+var operations = map[string]string{"List": "GetSecrets", "Read": "GetSecret", "Deleted": "GetDeletedSecret", "Tags": "GetSecretVersions", "Version": "GetSecretVersion",
 	"Update": "UpdateSecret", "Put": "SetSecret"}
 
 func service(s *sim.Server) drivertest.Service {

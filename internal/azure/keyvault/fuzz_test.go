@@ -146,6 +146,7 @@ func FuzzSecretList(f *testing.F) {
 	for _, id := range []string{"", "%", "x", "/", "https://kv.vault.azure.net", "https://kv.vault.azure.net/secrets", "https://kv.vault.azure.net/secrets/", "https://kv.vault.azure.net/keys/n", "https://[", "\x00"} {
 		f.Add([]byte(fmt.Sprintf(`{"value":[{"id":%q}]}`, id)))
 	}
+	f.Add([]byte(`{"id":"https://kv.vault.azure.net/secrets/n/1","value":[{"id":"https://kv.vault.azure.net/secrets/n/1"},{"id":"https://kv.vault.azure.net/secrets/n/1/2"}]}`))
 	for _, next := range []string{
 		"https://kv.vault.azure.net/secrets?$skiptoken=x", "https://kv.vault.azure.net:443/secrets?$skiptoken=x", "https://evil.example/secrets", "http://kv.vault.azure.net/secrets", "//evil.example/",
 		"https://kv.vault.azure.net@evil.example/", "https://kv.vault.azure.net.evil.example/", "https://kv.vault.azure.net:8443/", "/secrets?x", "x", " ", "\x00", "https://[::1", "file:///etc/passwd", "%", strings.Repeat("a", 70_000),
@@ -166,6 +167,11 @@ func FuzzSecretList(f *testing.F) {
 			}
 			_, err = v.Tags(t.Context(), "n")
 			words(t, "Tags", err)
+			r, err := v.Earlier(t.Context(), "n", func(map[string]string) bool { return true })
+			words(t, "Earlier", err)
+			if (err != nil) != (r.Secret.Version == "") {
+				t.Errorf("Earlier: version %q, %v", r.Secret.Version, err)
+			}
 		})
 		s.Within(t)
 	})
@@ -217,6 +223,8 @@ func FuzzVaultError(f *testing.F) {
 			words(t, "List", err)
 			_, err = v.Tags(t.Context(), "n")
 			words(t, "Tags", err)
+			_, err = v.Earlier(t.Context(), "n", func(map[string]string) bool { return true })
+			words(t, "Earlier", err)
 			_, err = v.Put(t.Context(), driver.Put{Name: "n", Value: secret.New([]byte("the value"))})
 			if words(t, "Put", err); err == nil {
 				t.Errorf("Put: a success with status %d", status)

@@ -66,18 +66,22 @@ func (w *walk) on(op string, next *string) error {
 
 // nameIn is the name in a secret's id, "" if it has none; azsecrets' own way of asking does not survive that.
 func nameIn(id *azsecrets.ID) string {
-	if id == nil {
-		return ""
-	}
-	u, err := url.Parse(string(*id))
-	if err != nil {
-		return ""
-	}
-	parts := strings.Split(u.Path, "/")
+	parts := pathOf(id)
 	if len(parts) < 3 || parts[1] != "secrets" {
 		return ""
 	}
 	return parts[2]
+}
+
+func pathOf(id *azsecrets.ID) []string {
+	if id == nil {
+		return nil
+	}
+	u, err := url.Parse(string(*id))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(u.Path, "/")
 }
 
 // date is a date that can be reckoned with and written down; zero for one that is missing or none at all.

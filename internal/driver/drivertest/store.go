@@ -12,7 +12,7 @@ import (
 )
 
 // StoreBed is a store with what makes it testable. Methods for Fault and Sent are "List", "Read", "Deleted" (the look
-// among the deleted), "Tags", "Update" (Prove and Amend) and "Put".
+// among the deleted), "Tags", "Version" (the read of an earlier one), "Update" (Prove and Amend) and "Put".
 type StoreBed struct {
 	Store driver.Store
 	// Reader is the same store for a caller that may read everything and write nothing, Stranger for one without rights.
@@ -49,6 +49,7 @@ func Store(t *testing.T, make func(*testing.T) StoreBed) {
 	}
 	storeReads(run)
 	storeLists(run)
+	storeEarlier(run)
 	storeWrites(run)
 }
 

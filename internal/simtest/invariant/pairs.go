@@ -13,7 +13,7 @@ var effects = map[string][]string{
 	"CreatePat":    {"issue"},
 	"UpdatePat":    {"extend"},
 	"RevokePat":    {"revoke"},
-	"SetSecret":    {"publish"},
+	"SetSecret":    {"publish", "rollback"},
 	"UpdateSecret": {"prove", "amend"},
 
 	"AddPassword":    {"issue"},

@@ -161,7 +161,7 @@ func (b *bed) theLedgerIsWhole() {
 				b.Errorf("%s %s has no end in the ledger", was.Effect, was.Target)
 			}
 			open[e.Run] = e
-			intended[e.Effect]++
+			intended[write(e.Effect)]++
 			continue
 		}
 		if !isOpen || was.Effect != e.Effect || was.Target != e.Target {
@@ -170,7 +170,7 @@ func (b *bed) theLedgerIsWhole() {
 		delete(open, e.Run)
 		switch e.Phase {
 		case ledger.Done:
-			done[e.Effect]++
+			done[write(e.Effect)]++
 		case ledger.Unknown:
 		case ledger.Failed:
 			if e.Error == "" {
@@ -205,6 +205,14 @@ func (b *bed) theLedgerIsWhole() {
 			b.Errorf("the ledger says that %s was done %d times, and it was done %d times", effect, done[effect], applied[effect])
 		}
 	}
+}
+
+// write is what an effect does at the service: a rollback is a publication too.
+func write(effect string) string {
+	if effect == "rollback" {
+		return "publish"
+	}
+	return effect
 }
 
 // nothingLeaked searches all that the product printed or kept for every secret that the world ever knew.

@@ -69,6 +69,12 @@ func tellers(t *testing.T, change func(*world.State), scenario func(b *bed)) {
 	})
 }
 
+// neverRollsBack lets consumers stand still for as long as they like.
+func (b *bed) neverRollsBack() {
+	b.Helper()
+	b.write(func(s *settings) { s.more += "\nrollbackAfter: 30d" })
+}
+
 // held is what a consumer holds: a variable of the group, or the connection's token.
 func (b *bed) held(group int, variable string) (v string) {
 	b.world(func(w *world.World) {
@@ -177,6 +183,7 @@ func TestAConsumerThatCannotBeToldHoldsTheEndOfTheOldOneAndNoOtherConsumer(t *te
 	for name, c := range sick {
 		t.Run(name, func(t *testing.T) {
 			tellers(t, nil, func(b *bed) {
+				b.neverRollsBack()
 				old := b.replaced()
 				f := c.does
 				f.Service, f.Operation = "devops", c.operation
@@ -221,6 +228,7 @@ func TestAConsumerThatAnswersWellAndDoesNothingIsSaidToHaveDoneNothing(t *testin
 	} {
 		t.Run(name, func(t *testing.T) {
 			tellers(t, nil, func(b *bed) {
+				b.neverRollsBack()
 				old := b.replaced()
 				b.world(func(w *world.World) { deaf(&w.Knobs, true) })
 				for range 2 {
