@@ -95,6 +95,7 @@ func (p *pass) restore(ctx context.Context, d rotation.Decision, a rotation.Rest
 		p.back.sent, p.back.why = true, p.rolledBack(d, a)
 		bounded, cancel := context.WithTimeout(ctx, maxIssueAge-p.age(p.back.probed))
 		defer cancel()
+		put.Within = max(maxCheckAge-p.age(p.back.probed), time.Nanosecond)
 		var err error
 		done, err = p.c.Store.Put(bounded, put)
 		e.Version = done.Secret.Version
