@@ -42,6 +42,8 @@ var decoders = map[string]string{
 	"internal/azure/keyvault encoding/json.Unmarshal":                "FuzzVaultError",
 	"internal/azure/keyvault io.ReadAll":                             "FuzzVaultError",
 	"internal/azure/keyvault net/url.Parse":                          "FuzzSecretList",
+	"internal/azure/logicapps encoding/json.Unmarshal":               "FuzzConnection",
+	"internal/azure/logicapps net/url.Parse":                         "FuzzConnection",
 	"internal/azure/pipelines azhttp.Decode":                         "FuzzEndpoint FuzzGroup",
 	"internal/azure/pipelines encoding/json.Unmarshal":               "FuzzEndpoint FuzzGroup FuzzRefusal",
 	"internal/azure/pipelines io.ReadAll":                            "FuzzRefusal",

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/azure/logicapps"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/manifest"
 )
@@ -22,4 +23,8 @@ func makeVariable(a *App, c manifest.Consumer, _ issued) driver.Consumer {
 
 func makeCredentialAsset(a *App, c manifest.Consumer, _ issued) driver.Consumer {
 	return automation.NewCredential(c.Name, a.resources(), *c.Settings.(*automation.CredentialSettings))
+}
+
+func makeAPIConnections(a *App, c manifest.Consumer, i issued) driver.Consumer {
+	return logicapps.New(c.Name, a.resources(), *c.Settings.(*logicapps.Settings), logicapps.Use{ClientID: i.use.clientID, Tenant: a.cfg.Manifest.Tenant})
 }

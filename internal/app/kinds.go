@@ -4,6 +4,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
+	"github.com/rekeyhq/rekey/internal/azure/logicapps"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
@@ -64,6 +65,7 @@ var consumerKinds = []consumerKind{
 	{automation.RunbookKind, makeRunbook},
 	{automation.VariableKind, makeVariable},
 	{automation.CredentialKind, makeCredentialAsset},
+	{logicapps.Kind, makeAPIConnections},
 }
 
 // Kinds are what a manifest can name.

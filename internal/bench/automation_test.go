@@ -17,12 +17,15 @@ var armBudgets = map[string][2]int{
 	"runbook":    {6, 4},
 	"variable":   {5, 1},
 	"credential": {5, 1},
+	// Two of them.
+	"connections": {10, 4},
 }
 
 // consumerOf is which consumer of the example an operation is for; "" for what is none's.
 var consumerOf = map[string]string{
 	"GetRunbook": "runbook", "GetWorkerGroup": "runbook", "GetJob": "runbook", "CreateJob": "runbook", "GetJobOutput": "runbook",
 	"GetVariable": "variable", "UpdateVariable": "variable", "GetCredential": "credential", "UpdateCredential": "credential",
+	"GetConnection": "connections", "PutConnection": "connections", "TestConnection": "connections",
 }
 
 // BenchmarkLifeOfARunbook counts what a runbook, a variable and a credential of Azure Automation add to the life of the
@@ -30,6 +33,13 @@ var consumerOf = map[string]string{
 func BenchmarkLifeOfARunbook(b *testing.B) {
 	for b.Loop() {
 		countConsumers(b, "runbook", "What consumers in Azure Automation add to a secret's life, from the simulator's request log")
+	}
+}
+
+// BenchmarkLifeOfAPIConnections counts the same of two API connections.
+func BenchmarkLifeOfAPIConnections(b *testing.B) {
+	for b.Loop() {
+		countConsumers(b, "api-connection", "What two API connections add to a secret's life, from the simulator's request log")
 	}
 }
 

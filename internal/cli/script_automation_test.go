@@ -4,7 +4,9 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -80,5 +82,37 @@ func cmdSigns(ts *testscript.TestScript, neg bool, args []string) {
 	resp.Body.Close()
 	if ok := resp.StatusCode == http.StatusOK && held.Value == want; ok == neg {
 		ts.Fatalf("%s: %d; it holds the newest value: %v", args[1], resp.StatusCode, held.Value == want)
+	}
+}
+
+// cmdTestLink has the portal try an API connection: testlink NAME STATUS.
+func cmdTestLink(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: testlink NAME STATUS")
+	}
+	s := running(ts)
+	w := s.World()
+	w.Lock()
+	var at string
+	for _, c := range w.Connections {
+		if c.Name == args[0] {
+			at = c.ResourceID()
+		}
+	}
+	now := w.Now()
+	w.AddToken("portal", world.Token{Tenant: world.TenantID, ObjectID: w.RoleAssignments[len(w.RoleAssignments)-1].PrincipalID, Audience: "https://management.azure.com", Expires: now.Add(time.Hour)})
+	w.Unlock()
+	req, err := http.NewRequest(http.MethodGet, "https://management.azure.com"+at+"/extensions/proxy/testconnection?api-version=2018-07-01-preview", nil)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	req.Header.Set("Authorization", "Bearer portal")
+	resp, err := s.Transport().RoundTrip(req)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	resp.Body.Close()
+	if got := strconv.Itoa(resp.StatusCode); got != args[1] {
+		ts.Fatalf("the test of %s answers %s", args[0], got)
 	}
 }

@@ -98,6 +98,7 @@ func TestScripts(t *testing.T) {
 			"job":      cmdJob,
 			"signs":    cmdSigns,
 			"reads":    cmdReads,
+			"testlink": cmdTestLink,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

@@ -29,8 +29,8 @@ func (k *checker) consumer(s subject, c *Credential, x *Consumer) {
 		k.fail(s, "cache", "the overlap of %s is shorter than the %s for which %s may go on using the old one: lengthen the overlap, or say a shorter cache if that is so",
 			FormatDuration(c.Overlap), FormatDuration(x.Cache), quote(x.Name))
 	}
-	if l, ok := x.Settings.(Located); ok {
-		if where := l.Location(); where != "" {
+	for _, where := range locations(x.Settings) {
+		if where != "" {
 			id := x.Kind + " " + where
 			if first, taken := k.told[id]; taken {
 				k.fail(s, "", "it is told by %s too, on line %d, column %d: whatever one tells it, the other undoes", first.what, first.at.line, first.at.col)
@@ -42,4 +42,15 @@ func (k *checker) consumer(s subject, c *Credential, x *Consumer) {
 	in := k.context(c)
 	in.Consumer = x.Name
 	k.settings(s, x.Kind, x.Settings, in)
+}
+
+// locations are what settings name; none if nothing can undo it.
+func locations(s Settings) []string {
+	switch l := s.(type) {
+	case Located:
+		return []string{l.Location()}
+	case LocatedAll:
+		return l.Locations()
+	}
+	return nil
 }

@@ -59,6 +59,11 @@ type Located interface {
 	Location() string
 }
 
+// LocatedAll are settings that name several.
+type LocatedAll interface {
+	Locations() []string
+}
+
 // Context is what the rest of the manifest says to a credential's settings. What is unknown, because it is missing
 // or wrong, is empty.
 type Context struct {

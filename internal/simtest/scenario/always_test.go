@@ -188,7 +188,7 @@ func (b *bed) theLedgerIsWhole() {
 		of := map[string]string{"CreatePat": "issue", "UpdatePat": "extend", "RevokePat": "revoke", "SetSecret": "publish",
 			"AddPassword": "issue", "RemovePassword": "revoke",
 			"UpdateServiceEndpoint": "tell", "UpdateVariableGroup": "tell",
-			"CreateJob": "tell", "UpdateVariable": "tell", "UpdateCredential": "tell"}[c.Operation]
+			"CreateJob": "tell", "UpdateVariable": "tell", "UpdateCredential": "tell", "PutConnection": "tell"}[c.Operation]
 		if of == "" || c.Status < 200 || c.Status > 299 || c.Status == 203 || of == "publish" && !strings.HasSuffix(c.Path, "/"+secretName) {
 			continue
 		}

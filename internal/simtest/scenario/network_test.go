@@ -158,6 +158,8 @@ func operation(r *http.Request) string {
 		return map[string]string{"GET": "GetVariableGroup", "PUT": "UpdateVariableGroup"}[r.Method]
 	case strings.Contains(path, "/automationAccounts/"):
 		return automationOperation(r)
+	case strings.Contains(path, "/Microsoft.Web/connections/"):
+		return connectionOperation(r)
 	case strings.HasSuffix(path, "/token"):
 		return grant(r)
 	}
