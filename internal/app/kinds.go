@@ -50,6 +50,7 @@ var kinds = []kind{
 	{graph.Kind, makeAppSecret},
 	{devops.SeveralKind, makePATs},
 	{random.Kind, makeRandom},
+	{graph.CertificateKind, makeAppCertificate},
 }
 
 // consumerKind is a kind of consumer.
@@ -112,10 +113,7 @@ func makePAT(a *App, c manifest.Credential) (issued, error) {
 
 func makeAppSecret(a *App, c manifest.Credential) (issued, error) {
 	s := *c.Settings.(*graph.Settings)
-	if a.graph == nil {
-		a.graph = graph.NewClient(a.options(), a.client.Renewing(a.options(), a.cred), a.cred)
-	}
-	i := graph.New(a.graph, a.authority(), s)
+	i := graph.New(a.graphClient(), a.authority(), s)
 	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape(), use: use{clientID: s.AppID}}
 	if s.Adopt != nil {
 		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}

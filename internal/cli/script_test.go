@@ -99,6 +99,7 @@ func TestScripts(t *testing.T) {
 			"signs":    cmdSigns,
 			"reads":    cmdReads,
 			"testlink": cmdTestLink,
+			"signcert": cmdSignCert,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

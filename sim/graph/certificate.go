@@ -194,7 +194,7 @@ func sameKey(sent string, has []byte) bool {
 
 // retireKey keeps a removed certificate where sign-in finds it, as long as regions may honour it.
 func (c *call) retireKey(h holder, k *world.KeyCredential) {
-	if c.removalDelay() > 0 {
+	if c.removalDelay() > 0 || c.w.Knobs.Graph.KeepRemoved {
 		gone := *k
 		gone.Removed = c.now
 		h.app.RemovedCertificates = append(h.app.RemovedCertificates, &gone)

@@ -214,3 +214,20 @@ func TestAListOfKeysReplacesAll(t *testing.T) {
 		t.Error(a.Certificates[0].Name)
 	}
 }
+
+func TestARemovedCertificateIsKeptForWhoLooksBack(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		x := newBed(t)
+		x.w.Knobs.Graph.KeepRemoved = keep
+		a := x.app(world.AppSigning)
+		id := a.Certificates[0].KeyID
+		body, err := json.Marshal(map[string]string{"keyId": id, "proof": proof(t, x.builtIn().key, "RS256", x.claims())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.post(x.with(appWrite), byApp(world.AppSigning)+"/removeKey", string(body)).is(204)
+		if n := len(a.RemovedCertificates); len(a.Certificates) != 0 || (n == 1) != keep || keep && a.RemovedCertificates[0].KeyID != id {
+			t.Errorf("keep %t: %d are there, %d are kept", keep, len(a.Certificates), n)
+		}
+	}
+}

@@ -87,6 +87,18 @@ func (c *Client) known(objectID string) string {
 	return c.appID[strings.ToLower(objectID)]
 }
 
+// objectOf is the object id of an app id, "" if no answer has named it yet.
+func (c *Client) objectOf(appID string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for objectID, id := range c.appID {
+		if strings.EqualFold(id, appID) {
+			return objectID
+		}
+	}
+	return ""
+}
+
 // turn is held by who writes to an application. The caller has the lock.
 func (c *Client) turn(id string) chan struct{} {
 	if c.turns[id] == nil {
@@ -101,20 +113,29 @@ const writes = 6
 // write changes an application, when nobody else in this process does. A clash with somebody elsewhere was not applied
 // and is safe to repeat (facts/keyvault-graph-arm.md 3.2).
 func (c *Client) write(ctx context.Context, op string, app key, action string, in, out any) (*http.Response, error) {
-	c.mu.Lock()
-	turn := c.turn(app.String())
-	c.mu.Unlock()
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-ctx.Done():
-		return nil, &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "interrupted, or no turn in time"}
+	done, err := c.takeTurn(ctx, op, app)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	for try := 1; ; try++ {
 		resp, err := c.call(ctx, op, http.MethodPost, app.path()+"/"+action, in, out)
 		if codeOf(err) != clash || try == writes || pause(ctx, try) != nil {
 			return resp, err
 		}
+	}
+}
+
+// takeTurn waits until nobody else in this process writes to an application; done gives the turn back.
+func (c *Client) takeTurn(ctx context.Context, op string, app key) (done func(), err error) {
+	c.mu.Lock()
+	turn := c.turn(app.String())
+	c.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "interrupted, or no turn in time"}
 	}
 }
 
@@ -180,8 +201,10 @@ func (c *Client) call(ctx context.Context, op, method, path string, in, out any)
 
 const (
 	clash   = "Directory_ConcurrencyViolation"
-	unfound = "NoPasswordCredential" // ours: the service's own code says nothing
-	two     = "TwoSecretsAtMost"     // ours too
+	unfound = "NoCredential"     // ours: the service's own code says nothing
+	two     = "TwoSecretsAtMost" // ours too
+	// badProof is what a proof gets that no certificate of the application has signed: it is read like a token.
+	badProof = "Authentication_MissingOrMalformed"
 )
 
 // refusal reads Microsoft Graph's error for its code. Its message is compared with what is known, and never kept.
@@ -204,7 +227,7 @@ func refusal(op string, write bool, resp *http.Response) error {
 	}
 	if resp.StatusCode == http.StatusBadRequest {
 		switch text := strings.ToLower(body.Error.Message); {
-		case strings.Contains(text, "no password credential found with keyid"):
+		case strings.Contains(text, "no password credential found with keyid"), strings.Contains(text, "no key credential found with keyid"):
 			e.Kind, e.Code = driver.Missing, unfound
 		case strings.Contains(text, "you can only add a maximum of 2 encrypted credentials"):
 			e.Code = two

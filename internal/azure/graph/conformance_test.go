@@ -101,7 +101,9 @@ func app(w *world.World, id string) *world.App {
 var operations = map[string][2]string{"List": {"graph", "GetApplication"}, "Issue": {"graph", "AddPassword"}, "Check": {"entra", "token:client_credentials"},
 	"Extend": {"graph", "none"}, "Revoke": {"graph", "RemovePassword"}}
 
-func service(s *sim.Server) drivertest.Service {
+func service(s *sim.Server) drivertest.Service { return serviceOf(s, operations) }
+
+func serviceOf(s *sim.Server, operations map[string][2]string) drivertest.Service {
 	w := s.World()
 	var mu sync.Mutex
 	sent := map[string]int{}

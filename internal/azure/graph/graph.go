@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -23,17 +24,13 @@ import (
 )
 
 // Secrets is a driver.Issuer for one client secret of an application.
-type Secrets struct {
-	client *Client
-	app    key
-	token  string // address of the token endpoint
-}
+type Secrets struct{ registration }
 
 var _ driver.Issuer = (*Secrets)(nil)
 
 // New makes an issuer. Nothing is sent. authority is the tenant's address at the identity platform.
 func New(client *Client, authority string, s Settings) *Secrets {
-	return &Secrets{client: client, app: key{s.ObjectID, s.AppID}, token: strings.TrimSuffix(authority, "/") + "/oauth2/v2.0/token"}
+	return &Secrets{newRegistration(client, authority, s.ObjectID, s.AppID)}
 }
 
 // password is a passwordCredential on the wire.
@@ -47,9 +44,10 @@ type password struct {
 
 // application is what is read of one.
 type application struct {
-	ID        string      `json:"id"`
-	AppID     string      `json:"appId"`
-	Passwords *[]password `json:"passwordCredentials"`
+	ID        string             `json:"id"`
+	AppID     string             `json:"appId"`
+	Passwords *[]password        `json:"passwordCredentials"`
+	Keys      *[]json.RawMessage `json:"keyCredentials"`
 	Owners    *[]struct {
 		ID string `json:"id"`
 	} `json:"owners"`
@@ -69,15 +67,13 @@ func (s *Secrets) Shape() string {
 
 // read reads the application.
 func (s *Secrets) read(ctx context.Context, op string) (application, *http.Response, error) {
-	var a application
-	resp, err := s.client.call(ctx, op, http.MethodGet, s.app.path()+"?$select=id,appId,passwordCredentials&$expand=owners($select=id)", nil, &a)
+	a, resp, err := s.readWith(ctx, op, "passwordCredentials")
+	if err == nil && a.Passwords == nil {
+		err = &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "the answer is no whole application", Date: azhttp.Date(resp)}
+	}
 	if err != nil {
 		return application{}, resp, err
 	}
-	if a.ID == "" || a.AppID == "" || a.Passwords == nil {
-		return application{}, resp, &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "the answer is no whole application", Date: azhttp.Date(resp)}
-	}
-	s.client.same(a.ID, a.AppID)
 	return a, resp, nil
 }
 
@@ -88,7 +84,7 @@ func (s *Secrets) List(ctx context.Context) (driver.Listing, error) {
 	if err != nil {
 		return driver.Listing{}, err
 	}
-	out := driver.Listing{Date: azhttp.Date(resp)}
+	out := driver.Listing{Date: azhttp.Date(resp), Notes: s.notes(a)}
 	seen := map[string]bool{}
 	for _, p := range *a.Passwords {
 		p.SecretText.Wipe()
@@ -97,9 +93,6 @@ func (s *Secrets) List(ctx context.Context) (driver.Listing, error) {
 		}
 		seen[p.KeyID] = true
 		out.Issued = append(out.Issued, s.issued(p))
-	}
-	if a.Owners != nil && len(*a.Owners) == 0 {
-		out.Notes = []string{"application " + s.app.String() + " has no owner: nobody answers for it, and Rekey can change it only while it may change every application. Make the people who use it, and Rekey's service principal, its owners"}
 	}
 	return out, nil
 }
@@ -132,40 +125,16 @@ func (s *Secrets) Extend(_ context.Context, id string, _ time.Time) (rotation.Is
 	return rotation.Issued{}, driver.Errorf(driver.Rejected, "extend client secret "+id+" of application "+s.app.String(), "", "the date of a client secret cannot be moved")
 }
 
-const (
-	// replicated is the age from which a secret is known to every replica: what they say of it is believed at once.
-	replicated = 5 * time.Minute
-	// removals bounds how often the removal of a secret is sent that is not found: 15 s with the pauses between.
-	removals = 5
-)
-
-// Revoke implements driver.Issuer. "No password credential found" is also what a replica says that has not heard of a
-// new secret, or what a second removal gets: the application is read, and a young secret is asked for again and again.
+// Revoke implements driver.Issuer. "No password credential found" may mean that it is gone already.
 func (s *Secrets) Revoke(ctx context.Context, permit rotation.Permit, now time.Time) error {
 	if err := permit.Valid(now); err != nil {
 		return err
 	}
 	op := "remove client secret " + permit.IssuerID() + " of application " + s.app.String()
-	stamp, _ := rotation.ParseStamp(permit.Name())
-	young := now.Sub(stamp.Generation.Time()) < replicated
-	for try := 1; ; try++ {
+	return s.gone(ctx, op, permit, now, func() error {
 		_, err := s.client.write(ctx, op, s.app, "removePassword", map[string]string{"keyId": permit.IssuerID()}, nil)
-		if codeOf(err) != unfound {
-			return err
-		}
-		listed, err := s.lists(ctx, op, permit.IssuerID())
-		switch {
-		case err != nil:
-			return err
-		case !listed && (!young || try == removals):
-			return nil
-		case try == removals:
-			return driver.Errorf(driver.Conflict, op, unfound, "Microsoft Graph lists it, and does not find it to remove")
-		}
-		if err := pause(ctx, try); err != nil {
-			return driver.Errorf(driver.Unavailable, op, "", "interrupted, or no answer in time")
-		}
-	}
+		return err
+	}, func() (bool, error) { return s.lists(ctx, op, permit.IssuerID()) })
 }
 
 // lists says whether the application has a client secret of that id.

@@ -36,3 +36,46 @@ func (s *Settings) Check(report func(path, text string), in manifest.Context) {
 		report("adopt.name", "a client secret that Rekey made is found by its stamp and need not be adopted")
 	}
 }
+
+// CertificateSettings are the block "appCertificate" of a credential.
+type CertificateSettings struct {
+	AppID    string            `yaml:"appId" is:"guid" one:"way to name the application" doc:"The application (client) id of the app registration."`
+	ObjectID string            `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
+	Key      string            `yaml:"key" enum:"rsa-2048,rsa-3072,rsa-4096" default:"rsa-2048" doc:"The key's algorithm and size. Entra ID takes RSA alone."`
+	Adopt    *AdoptCertificate `yaml:"adopt" doc:"An existing certificate, not made by Rekey, to take over. Its key must be in the secret, in PEM."`
+}
+
+// AdoptCertificate names an existing certificate.
+type AdoptCertificate struct {
+	ID   string `yaml:"id" is:"guid" one:"way to name the certificate" doc:"Its key id (\"Certificate ID\" in the portal)."`
+	Name string `yaml:"name" one:"way to name the certificate" doc:"Its description, if exactly one certificate of the application has it."`
+}
+
+// CertificateKind is what a manifest can say about a certificate of an app registration.
+func CertificateKind() manifest.Kind {
+	return manifest.Kind{
+		Name: "appCertificate",
+		Doc:  "A certificate of an app registration in Microsoft Entra ID, with its key.",
+		New:  func() manifest.Settings { return &CertificateSettings{} },
+	}
+}
+
+// Check implements manifest.Settings.
+func (s *CertificateSettings) Check(report func(path, text string), in manifest.Context) {
+	if in.Strategy == manifest.Extend {
+		report("", "the date of a certificate cannot be moved: take out 'strategy: extend', and it is replaced")
+	}
+	if s.Adopt != nil && rotation.LooksStamped(s.Adopt.Name) {
+		report("adopt.name", "a certificate that Rekey made is found by its stamp and need not be adopted")
+	}
+}
+
+func (s CertificateSettings) bits() int {
+	switch s.Key {
+	case "rsa-4096":
+		return 4096
+	case "rsa-3072":
+		return 3072
+	}
+	return 2048
+}

@@ -30,7 +30,7 @@ const (
 	sends = 4
 )
 
-// verdict is what the identity platform says of a secret.
+// verdict is what the identity platform says of a secret or a certificate.
 type verdict int
 
 const (
@@ -41,6 +41,16 @@ const (
 
 // Check implements driver.Issuer: the application signs in with it, as its user would.
 func (s *Secrets) Check(ctx context.Context, value secret.Value) (driver.Checked, error) {
+	return s.probe(ctx, func(string) (map[string]secret.Value, error) {
+		return map[string]secret.Value{"client_secret": value}, nil
+	})
+}
+
+// shown makes what an application shows at a sign-in, for its client id. Each sign-in may need another one.
+type shown func(id string) (map[string]secret.Value, error)
+
+// probe has the application sign in until several answers in a row agree.
+func (s *registration) probe(ctx context.Context, show shown) (driver.Checked, error) {
 	op := "sign in as application " + s.app.String()
 	id, err := s.clientID(ctx, op)
 	if err != nil {
@@ -49,7 +59,7 @@ func (s *Secrets) Check(ctx context.Context, value secret.Value) (driver.Checked
 	var out driver.Checked
 	row, last := 0, refused
 	for n := 1; ; n++ {
-		v, date, err := s.signIn(ctx, op, id, value)
+		v, date, err := s.signIn(ctx, op, id, show)
 		if err != nil {
 			return driver.Checked{}, err
 		}
@@ -79,21 +89,21 @@ func (s *Secrets) Check(ctx context.Context, value secret.Value) (driver.Checked
 }
 
 // clientID is what the application signs in as; a manifest may name it by its object id alone.
-func (s *Secrets) clientID(ctx context.Context, op string) (string, error) {
+func (s *registration) clientID(ctx context.Context, op string) (string, error) {
 	if s.app.appID != "" {
 		return s.app.appID, nil
 	}
 	if id := s.client.known(s.app.objectID); id != "" {
 		return id, nil
 	}
-	a, _, err := s.read(ctx, op)
+	a, _, err := s.readWith(ctx, op, "displayName")
 	return a.AppID, err
 }
 
 // signIn asks for a token once, and again only if nothing was said of the secret.
-func (s *Secrets) signIn(ctx context.Context, op, id string, value secret.Value) (verdict, time.Time, error) {
+func (s *registration) signIn(ctx context.Context, op, id string, show shown) (verdict, time.Time, error) {
 	for try := 1; ; try++ {
-		resp, err := s.send(ctx, id, value)
+		resp, err := s.send(ctx, id, show)
 		if ctx.Err() == nil && try < sends && (err != nil || resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout) {
 			if resp != nil {
 				resp.Body.Close()
@@ -111,21 +121,24 @@ func (s *Secrets) signIn(ctx context.Context, op, id string, value secret.Value)
 }
 
 // send asks for a token for Microsoft Graph: an application needs no permission for one.
-func (s *Secrets) send(ctx context.Context, id string, value secret.Value) (resp *http.Response, err error) {
-	err = value.Use(func(b []byte) error {
-		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {string(b)}, "scope": {s.client.host + "/.default"}}
-		req, err := runtime.NewRequest(ctx, http.MethodPost, s.token)
-		if err != nil {
-			return err
-		}
-		if err := req.SetBody(streaming.NopCloser(bytes.NewReader([]byte(form.Encode()))), "application/x-www-form-urlencoded"); err != nil {
-			return err
-		}
-		req.Raw().Header.Set("Accept", "application/json")
-		resp, err = s.client.bare.Do(req)
-		return err
-	})
-	return resp, err
+func (s *registration) send(ctx context.Context, id string, show shown) (*http.Response, error) {
+	what, err := show(id)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "scope": {s.client.host + "/.default"}}
+	for name, v := range what {
+		_ = v.Use(func(b []byte) error { form.Set(name, string(b)); return nil })
+	}
+	req, err := runtime.NewRequest(ctx, http.MethodPost, s.token)
+	if err != nil {
+		return nil, err
+	}
+	if err := req.SetBody(streaming.NopCloser(bytes.NewReader([]byte(form.Encode()))), "application/x-www-form-urlencoded"); err != nil {
+		return nil, err
+	}
+	req.Raw().Header.Set("Accept", "application/json")
+	return s.client.bare.Do(req)
 }
 
 // judge reads an answer of the token endpoint.
@@ -156,7 +169,7 @@ func judge(op string, resp *http.Response) (verdict, error) {
 		return refused, err
 	}
 	switch code := body.Codes[0]; code {
-	case 7000215:
+	case 7000215, 700027: // a secret, a certificate
 		return refused, nil
 	case 7000222:
 		return expired, nil
@@ -179,5 +192,6 @@ var obstacles = map[int]string{
 	700016:  "the application is not in the manifest's tenant: correct the tenant, or make a service principal for it there",
 	7000229: "the application has no service principal in the tenant, so it can sign in nowhere: make one (az ad sp create)",
 	7000112: "the application is disabled: enable its service principal, or take the credential out of the manifest",
+	700024:  "Entra ID finds the assertion outside its time: set this machine's clock right",
 	53003:   "a Conditional Access policy for workload identities refuses the application from here: have the policy allow where Rekey runs",
 }

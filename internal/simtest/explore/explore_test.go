@@ -91,8 +91,10 @@ func TestEveryWorld(t *testing.T) {
 	}
 }
 
-// leaveOut is what a short exploration of a field has no time for.
-func (f field) leaveOut(p point, o outcome) bool { return onTheWay(p, o) || f.at != nil && !f.at(p) }
+// leaveOut is what a short exploration of a field has no time for, and what is said not to hold.
+func (f field) leaveOut(p point, o outcome) bool {
+	return onTheWay(p, o) || f.at != nil && !f.at(p) || f.except != nil && f.except(p, o)
+}
 
 // onTheWay leaves out most of what can happen on the way to an access token, where nothing has been done yet.
 func onTheWay(p point, o outcome) bool {

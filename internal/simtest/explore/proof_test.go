@@ -67,6 +67,7 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 		nodes = append(nodes, s.make(t))
 	}
 	x := newSearch(nodes...)
+	x.skip = f.except
 	x.workers, x.everything = runtime.GOMAXPROCS(0), *full
 	x.pairs, x.latecomers, x.persons, x.crossings = f.pairs || *full, f.latecomers || *full, 0, 0
 	if f.people || *full {

@@ -94,11 +94,13 @@ type field struct {
 	// it is about, nil for all.
 	short int
 	at    func(point) bool
+	// except is what does not hold and is said not to, in ARCHITECTURE.md; nil for nothing.
+	except func(point, outcome) bool
 }
 
 // fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
 func fields() []field {
-	return slices.Concat(patFields(), appSecretFields(), madeFields(), consumerFields())
+	return slices.Concat(patFields(), appSecretFields(), madeFields(), certificateFields(), consumerFields())
 }
 
 // patFields are the worlds of a personal access token. The first field is what a run can find at all, and gets

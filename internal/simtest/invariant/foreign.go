@@ -70,10 +70,10 @@ func besideConsumers(s *world.State, promises []Promise) map[string]map[string]s
 // fromApps adds what the promised applications have beside what is promised.
 func (b Bystanders) fromApps(s *world.State, promises []Promise) {
 	for _, p := range promises {
-		if p.Kind != AppSecret {
+		if p.Kind != AppSecret && p.Kind != AppCertificate {
 			continue
 		}
-		for _, t := range appSecrets(s, p) {
+		for _, t := range p.kind().all(s, p) {
 			if _, stamped := p.stampedFor(t.Name); !stamped {
 				b.Tokens[t.AuthorizationID] = *t
 			}
@@ -129,7 +129,7 @@ var Foreign = Checker{
 		for id, t := range apps.Tokens {
 			was, there := h.Foreign.Tokens[id]
 			if seen[id] = true; there && h.Excused[id] == "" && was != t {
-				report("client secret %s (%s) is somebody else's and was changed", id, was.Name)
+				report("credential %s (%s) of an application is somebody else's and was changed", id, was.Name)
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(h.Foreign.Tokens)) {

@@ -41,6 +41,8 @@ const AppSecret = "appSecret"
 var kinds = []Kind{
 	{Name: "pat", Create: "CreatePat", Extend: "UpdatePat", Revoke: "RevokePat", List: "ListPats", Probe: "ConnectionData",
 		operation: patOperation, about: aboutPAT, all: pats, named: namedPATs, valued: valuedPAT},
+	{Name: AppCertificate, Create: "AddKey", Revoke: "RemoveKey", List: "GetCertificates", Probe: "SignInByCertificate",
+		operation: certificateOperation, about: aboutCertificate, all: appCertificates, named: namedCertificates, valued: valuedCertificate},
 	{Name: AppSecret, Create: "AddPassword", Revoke: "RemovePassword", List: "GetApplication", Probe: "SignIn",
 		operation: appOperation, about: aboutAppSecret, all: appSecrets, named: namedAppSecrets, valued: valuedAppSecret, accepted: acceptedAppSecret},
 	{Name: Random, Revoke: "DisableVersion", List: "GetSecretVersions",

@@ -20,6 +20,9 @@ var effects = map[string][]string{
 	"RemovePassword": {"revoke"},
 
 	"DisableVersion": {"revoke"},
+
+	"AddKey":    {"issue"},
+	"RemoveKey": {"revoke"},
 }
 
 // Intent holds if each change of Azure was announced: the process had an entry open that intends it.

@@ -150,8 +150,11 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 		if k.about != nil {
 			c.Token, c.Name, value = k.about(c.Operation, req, body)
 		}
-		if c.Operation == "DisableVersion" {
+		switch {
+		case c.Operation == "DisableVersion":
 			c.Token = recordedAs(h.State, c.Target, c.Token)
+		case c.Operation == "RemoveKey" && c.Token == "":
+			c.Token = leftOut(h.State, h.Promises, body)
 		}
 		switch c.Operation {
 		case k.Revoke:

@@ -65,7 +65,7 @@ func watch(b *bed) *consumer {
 	// Beside the clock, a probe follows each change at once, before even the product hears of it.
 	remove := b.sim.OnAnswer(func(_, operation string, _ int) {
 		switch operation {
-		case "CreatePat", "UpdatePat", "RevokePat", "SetSecret", "UpdateSecret", "AddPassword", "RemovePassword":
+		case "CreatePat", "UpdatePat", "RevokePat", "SetSecret", "UpdateSecret", "AddPassword", "RemovePassword", "AddKey", "RemoveKey", "UpdateApplication":
 			c.probe("after " + operation)
 		}
 	})
@@ -228,6 +228,9 @@ func (c *consumer) read() (string, error) {
 
 // use signs in to Azure DevOps, as git or curl would; or as the application whose client secret it is.
 func (c *consumer) use(value string) error {
+	if c.b.manifest.certificate {
+		return c.signsIn(value)
+	}
 	if c.b.manifest.made != "" {
 		return c.readable(value)
 	}

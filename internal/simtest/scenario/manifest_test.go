@@ -16,6 +16,7 @@ type settings struct {
 	pat                             string // more of the block "pat"
 	more                            string // more of the credential
 	secret                          bool   // it is a client secret and no PAT
+	certificate                     bool   // it is an application's certificate
 	made                            string // it is a value of our own making: its settings
 }
 
@@ -48,7 +49,10 @@ func (s settings) yaml() string {
 	line("ledger: %s", s.ledger)
 	line("credentials:")
 	line("  %s:", credential)
-	if s.made != "" {
+	if s.certificate {
+		line("    appCertificate:")
+		line("      appId: %s", world.AppSigning)
+	} else if s.made != "" {
 		line("    random:")
 		line("      %s", s.made)
 	} else if s.secret {

@@ -77,6 +77,9 @@ func tokenOf(i int) string {
 
 // pats are the organisation's tokens as they are now, revoked ones too; or an application's client secrets.
 func (b *bed) pats() (out []world.PAT) {
+	if b.manifest.certificate {
+		return b.certificates()
+	}
 	if b.manifest.made != "" {
 		return b.made()
 	}
