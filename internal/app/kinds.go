@@ -51,6 +51,7 @@ var kinds = []kind{
 	{devops.SeveralKind, makePATs},
 	{random.Kind, makeRandom},
 	{graph.CertificateKind, makeAppCertificate},
+	{graph.UserKind, makeServiceAccount},
 }
 
 // consumerKind is a kind of consumer.

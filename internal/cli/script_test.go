@@ -100,6 +100,8 @@ func TestScripts(t *testing.T) {
 			"reads":    cmdReads,
 			"testlink": cmdTestLink,
 			"signcert": cmdSignCert,
+			"signsin":  cmdSignsIn,
+			"password": cmdPassword,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

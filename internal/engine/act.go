@@ -27,6 +27,12 @@ func (p *pass) act(ctx context.Context, d rotation.Decision) error {
 		return p.restore(ctx, d, a)
 	case rotation.Tell:
 		return p.tell(ctx, d, a)
+	case rotation.Prepare:
+		return p.prepare(ctx, d, a)
+	case rotation.Assign:
+		return p.assign(ctx, d, a)
+	case rotation.Promote:
+		return p.promote(ctx, d, a)
 	}
 	return fmt.Errorf("unknown action %T", d.Action)
 }

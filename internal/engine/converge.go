@@ -59,7 +59,7 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 			p.look(ctx, rotation.Decision{Need: rotation.NeedVersions}, false)
 			continue
 		}
-		if d.Kind == rotation.Look && (d.Need == rotation.NeedDirect || d.Need == rotation.NeedIssued && d.Open && p.c.Issuer.Quiet()) {
+		if d.Kind == rotation.Look && (d.Need == rotation.NeedDirect || d.Need == rotation.NeedPending || d.Need == rotation.NeedIssued && d.Open && p.c.Issuer.Quiet()) {
 			p.look(ctx, d, false)
 			continue
 		}

@@ -49,6 +49,8 @@ type pass struct {
 	notes             []string // what the issuer wants people to know of the account
 	slept             time.Duration
 	since             time.Time // wall clock of the observation's first direct look; zero before it
+	slot              slot
+	assigns           int
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
@@ -76,6 +78,7 @@ func (p *pass) fromIndex(in indexed) {
 	} else {
 		p.listed = true
 	}
+	p.pendingFromIndex(in)
 }
 
 // census says whether this run asks the credential's account although nothing may be due.
@@ -146,6 +149,10 @@ func (p *pass) look(ctx context.Context, d rotation.Decision, act bool) {
 		p.readConsumers(ctx)
 	case rotation.NeedFallback:
 		err = p.readFallback(ctx, d.Of)
+	case rotation.NeedPending:
+		err = p.readPending(ctx)
+	case rotation.NeedPendingCheck:
+		err = p.checkPending(ctx)
 	}
 	if err != nil {
 		p.lastErr = err
@@ -279,7 +286,7 @@ func (p *pass) observed() rotation.Observation {
 // again throws away what was observed, the account's shared list included, but not what this run knows of itself.
 func (p *pass) again() {
 	p.lists.stale(p.c.Issuer.ListKey())
-	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt, Told: p.obs.Told, Tried: p.obs.Tried}, time.Time{}
+	p.obs, p.since = rotation.Observation{Attempt: p.obs.Attempt, Told: p.obs.Told, Tried: p.obs.Tried, Slot: p.forgetSlot()}, time.Time{}
 }
 
 // outdated says whether what was observed is too old to act on. A process may have been suspended since: what was too
@@ -311,6 +318,7 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 	if err == nil && p.back.told {
 		err = p.back.why
 	}
+	p.slot.next.Wipe()
 	for _, text := range append(p.c.Notes, p.notes...) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}

@@ -92,6 +92,7 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	}
 	k.allTemplates()
 	k.dependencies(credentials)
+	k.signIns(credentials)
 }
 
 // section returns the entries of a section, in step with the decoded list.
@@ -242,6 +243,7 @@ func (k *checker) credential(s subject, c *Credential) {
 		k.warn(s, "strategy", "'extend' moves the date and keeps the value: whoever has read it once goes on having it")
 	}
 	k.allConsumers(s, c)
+	k.oneSlot(s, c, kind)
 	if !ok {
 		return
 	}

@@ -26,6 +26,8 @@ type Kind struct {
 	Places []string
 	// Password says that the value is a user's password: an account of the manifest may sign in with it.
 	Password bool
+	// OneSlot says that the issuer has one place for the value: there is no overlap, and nothing else may run meanwhile.
+	OneSlot bool
 	// New returns a pointer to an empty settings struct. Its fields carry the same tags as the manifest's own:
 	//
 	//	yaml:"name,required"    the key

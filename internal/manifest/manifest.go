@@ -31,6 +31,7 @@ type Manifest struct {
 	Schedule    time.Duration `yaml:"schedule" doc:"How often a run comes. Only used to warn when that is too seldom."`
 	Ledger      string        `yaml:"ledger" doc:"The folder of the ledger, relative to this file. Without it a run prints its entries."`
 	SweepWindow time.Duration `yaml:"sweepWindow" default:"1h" doc:"How long a run may take from issue to commit, 30m at least: a younger credential without a record may belong to a run that is still going on."`
+	Concurrency string        `yaml:"concurrency" enum:"external" doc:"Say 'external' if something else sees to it that no two runs are under way at once, such as the CI system. What has no overlap, such as a password, needs it."`
 	Credentials []Credential  `yaml:"credentials,required" key:"name" doc:"What to rotate, by a name of your choice."`
 
 	accounts, vaults map[string]int
@@ -141,7 +142,7 @@ type Credential struct {
 	Name          string            `yaml:"-"`
 	Lifetime      time.Duration     `yaml:"lifetime,required" doc:"How long a new one is valid, a year at most."`
 	RotateBefore  time.Duration     `yaml:"rotateBefore,required" doc:"How long before the end it is replaced."`
-	Overlap       time.Duration     `yaml:"overlap,required" doc:"How long the old one lives on beside the new one, rotateBefore at most."`
+	Overlap       time.Duration     `yaml:"overlap" doc:"How long the old one lives on beside the new one, rotateBefore at most. Needed but where there is only one at a time, as with a password."`
 	Strategy      string            `yaml:"strategy" enum:"replace,extend" default:"replace" doc:"'replace' issues a new value; 'extend' keeps the value and moves its date."`
 	Store         Store             `yaml:"store,required" doc:"Where the value is kept."`
 	Tags          map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`

@@ -171,6 +171,12 @@ func action(d rotation.Decision) string {
 		return "tell"
 	case rotation.Revoke:
 		return "revoke"
+	case rotation.Prepare:
+		return "replace"
+	case rotation.Assign:
+		return "set"
+	case rotation.Promote:
+		return "publish"
 	}
 	return "look"
 }

@@ -53,6 +53,9 @@ func (d *decider) decide() Decision {
 		}
 		return unknown(d, "the secret could not be read", d.obs.Secret)
 	}
+	if d.spec.Order == OneSlot {
+		return d.slot()
+	}
 	if !d.obs.Direct {
 		if dec, ok := d.quiet(); ok {
 			return dec

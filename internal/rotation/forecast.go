@@ -33,6 +33,9 @@ func Forecast(spec Spec, obs Observation, now time.Time) (Decision, []string) {
 		case NeedFallback:
 			obs.Fallback = Known(Fallback{Generation: d.Of, Check: Check{Works: true}})
 			assumed = append(assumed, "that the value before it works")
+		case NeedPendingCheck:
+			obs.Slot.Check = Known(Check{})
+			assumed = append(assumed, "that what was prepared is not set yet")
 		default:
 			return d, assumed
 		}

@@ -41,6 +41,8 @@ type Observation struct {
 	StoreDate, IssuerDate time.Time
 	// Attempt is what this very run did and nobody else can know.
 	Attempt *Attempt
+	// Slot is what is known besides of a credential with one slot.
+	Slot Slot
 }
 
 // SecretState is what the store holds under a name.

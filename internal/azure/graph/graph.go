@@ -1,5 +1,5 @@
-// Package graph is the issuer of client secrets of app registrations: Microsoft Graph's addPassword and
-// removePassword, and a sign-in that proves a secret.
+// Package graph is the issuer of client secrets of app registrations, Microsoft Graph's addPassword and
+// removePassword, and of users' passwords; and the sign-ins that prove them.
 //
 // It is not for the secrets of a service principal, which are other ones and which an application does not show, nor
 // for certificates. What always holds (facts/keyvault-graph-arm.md 3): a secret's value is in one answer and nowhere
