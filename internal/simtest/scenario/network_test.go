@@ -150,6 +150,8 @@ func operation(r *http.Request) string {
 		return "RemovePassword"
 	case strings.HasPrefix(path, "/v1.0/applications"):
 		return "GetApplication"
+	case strings.HasPrefix(path, "/v1.0/users/"):
+		return map[string]string{"GET": "GetUser", "PATCH": "UpdateUser"}[r.Method]
 	case strings.Contains(path, "/_apis/serviceendpoint/endpoints/"):
 		return map[string]string{"GET": "GetServiceEndpoint", "PUT": "UpdateServiceEndpoint"}[r.Method]
 	case strings.HasSuffix(path, "/_apis/serviceendpoint/endpointproxy"):
