@@ -169,9 +169,9 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 	now := p.now()
 	r := rotation.Record{
 		Generation: attempt.Generation, IssuerID: issue.Issued.ID, Publication: rotation.NewPublication(now, p.random()),
-		Shape: p.c.Spec.Shape, Expires: issue.Issued.To,
+		Shape: p.c.Spec.Shape, Expires: issue.Issued.To, Failures: act.Failures,
 		Predecessor: act.Predecessor, PredecessorExpires: act.PredecessorExpires,
-		RevokeAfter: now.Add(p.c.Spec.Overlap), Compromised: act.Compromised, Failures: act.Failures,
+		RevokeAfter: now.Add(p.c.Spec.Overlap), Compromised: act.Compromised,
 	}
 	if act.Compromised {
 		r.RevokeAfter = now

@@ -10,7 +10,7 @@
 //     change what it holds, and Tries those that use it. A kind without Tries is weak: its mark is all that there is to go by. What is none of a
 //     kind's calls (a vault's) may be among Tells all the same, where About knows it by its address.
 //   - About says which consumer a call is about, and Holds what one holds, from the world and never from an answer.
-//   - Put and Remove are what a person does to it, and Unmark, nil where the service holds no mark, takes the mark off.
+//   - Put and Remove (and what takes that back) are what a person does to it, and Unmark, nil where the service holds no mark, takes the mark off.
 //   - Rest is all of its service that no tell may change, by name: what others have whole, and what is told without its
 //     value and its mark.
 //
@@ -37,13 +37,17 @@ type Kind struct {
 	Operation func(*http.Request) string // "" for a call that is none of its own
 	// Looks are those of its own calls that show what it holds, or whether it can be told.
 	Looks, Tells, Tries []string
-	About               func(*http.Request) string // One.At, "" for none
+	// Weak says that Tries prove little (the answer is not read), and that a revocation does not rest on them.
+	Weak  bool
+	About func(*http.Request) string // One.At, "" for none
 
 	Holds  func(w *world.World, at string) Holding
 	Put    func(s *world.State, at, value string)
-	Remove func(s *world.State, at string)
+	Remove func(s *world.State, at string) (restore func(*world.State))
 	Unmark func(s *world.State, at string)
 	Rest   func(s *world.State, told []string) map[string]string
+	// More is what else of it decides anything, for the exploration; nil for nothing.
+	More func(s *world.State, at string) string
 }
 
 // Making is what a new consumer is made from.
@@ -71,10 +75,12 @@ type Holding struct {
 	Value       string
 	Publication string    // what it is marked with
 	Told        time.Time // by its mark
+	// Since is when it began to hold it, where nobody sees that as it happens (a job that ends).
+	Since time.Time
 }
 
 // Kinds are all kinds. A new one is a file with its entry here.
-var Kinds = []Kind{serviceConnection, variableGroup}
+var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection}
 
 // Of finds a kind by its name in the manifest.
 func Of(name string) Kind {

@@ -48,9 +48,14 @@ var serviceConnection = Kind{
 		key, _ := e.Credential()
 		e.Parameters[key] = value
 	},
-	Remove: func(s *world.State, at string) {
-		o, id := split(s, at)
-		o.ServiceEndpoints = slices.DeleteFunc(o.ServiceEndpoints, func(e *world.ServiceEndpoint) bool { return e.ID == id })
+	Remove: func(s *world.State, at string) func(*world.State) {
+		gone := endpointAt(s, at)
+		o, _ := split(s, at)
+		o.ServiceEndpoints = slices.DeleteFunc(o.ServiceEndpoints, func(e *world.ServiceEndpoint) bool { return e == gone })
+		return func(s *world.State) {
+			o, _ := split(s, at)
+			o.ServiceEndpoints = append(o.ServiceEndpoints, gone)
+		}
 	},
 	Unmark: func(s *world.State, at string) {
 		e := endpointAt(s, at)
@@ -168,9 +173,14 @@ var variableGroup = Kind{
 		return h
 	},
 	Put: func(s *world.State, at, value string) { groupAt(s, at).Variables[variable].Value = value },
-	Remove: func(s *world.State, at string) {
-		o, id := split(s, at)
-		o.VariableGroups = slices.DeleteFunc(o.VariableGroups, func(g *world.VariableGroup) bool { return strconv.Itoa(g.ID) == id })
+	Remove: func(s *world.State, at string) func(*world.State) {
+		gone := groupAt(s, at)
+		o, _ := split(s, at)
+		o.VariableGroups = slices.DeleteFunc(o.VariableGroups, func(g *world.VariableGroup) bool { return g == gone })
+		return func(s *world.State) {
+			o, _ := split(s, at)
+			o.VariableGroups = append(o.VariableGroups, gone)
+		}
 	},
 	Unmark: func(s *world.State, at string) { delete(groupAt(s, at).Variables, variable+markOf) },
 	Rest: func(s *world.State, told []string) map[string]string {

@@ -22,7 +22,7 @@ const (
 
 	// Rekey's own identity is an app registration here, because azidentity's managed identity keeps its tokens in the
 	// process and not in the world.
-	rekeyClient = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f11"
+	rekeyClient = invariant.RekeyClient
 	secretRekey = "Rk18Q~" + world.Canary + "RekeyItself12345678901"
 
 	// signInClient is the app that the service account signs in to.

@@ -75,7 +75,14 @@ func interferences(n *node, alone ending) (out []job) {
 		if p.signingIn() || p.ledger() {
 			continue
 		}
-		for _, d := range n.deeds() {
+		deeds := n.deeds()
+		if len(n.promise.Consumers) > 0 {
+			// What people do to the vault meanwhile is in the fields without consumers.
+			if deeds = deedsTo(n.promise.Consumers); !telling(p) {
+				continue
+			}
+		}
+		for _, d := range deeds {
 			// What cannot be done in this world may be possible half-way, and the other way round.
 			out = append(out, job{n, script{
 				name: fmt.Sprintf("before %s#%d a person %s", p.Label, i, d.name), persons: true, plans: []map[int]outcome{nil},

@@ -135,9 +135,16 @@ var vaultDeeds = []deed{
 // issuedDeeds are what people do to what was issued, by the kind of a promise. A kind that is not here has none.
 var issuedDeeds = map[string][]deed{"": patDeeds, invariant.AppSecret: appSecretDeeds}
 
-// deeds are what people do to what a world has.
+// deeds are what people do to what a world has. Where somebody is told, most of what people do to the vault and to what
+// was issued is left to the fields without consumers.
 func (n *node) deeds() []deed {
-	return slices.Concat(vaultDeeds, issuedDeeds[n.promise.Kind], deedsTo(n.promise.Consumers))
+	others := slices.Concat(vaultDeeds, issuedDeeds[n.promise.Kind])
+	if len(n.promise.Consumers) > 0 && !*full {
+		others = slices.DeleteFunc(others, func(d deed) bool {
+			return d.name != "publishes the version before again" && d.name != "revokes the current token" && d.name != "removes the current client secret"
+		})
+	}
+	return slices.Concat(others, deedsTo(n.promise.Consumers))
 }
 
 // blamed has nobody blame the product for what becomes of the credentials with a value.

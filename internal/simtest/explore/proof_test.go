@@ -76,6 +76,9 @@ func (f field) proof(t *testing.T, row *proof.Exploration) {
 	if f.crossings || *full {
 		x.crossings = 1
 	}
+	if f.at != nil && !*full {
+		x.skip = func(p point, o outcome) bool { return !f.at(p) && !changes(p, o) }
+	}
 	if *state != "" {
 		k, err := resume(filepath.Join(*state, strings.ReplaceAll(f.kind+" "+f.name, " ", "-")+".jsonl"), x, nodes[0])
 		if err != nil {

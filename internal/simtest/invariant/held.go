@@ -1,7 +1,9 @@
 package invariant
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/simtest/consumer"
@@ -22,14 +24,18 @@ func (h *History) Note(w *world.World, now time.Time) {
 	for _, p := range h.Promises {
 		for _, c := range p.Consumers {
 			x := consumer.Of(c.Kind).Holds(w, c.At)
-			last := h.holding(c.At)
+			last := h.Holding(c.At)
 			if last != nil && last.Holding == x {
 				continue
 			}
+			from := now
 			if last != nil {
-				last.Until = now
+				if x.Since.After(last.From) {
+					from = x.Since
+				}
+				last.Until = from
 			}
-			next := Held{At: c.At, Holding: x, Token: tokenByValue(&w.State, x.Value), From: now}
+			next := Held{At: c.At, Holding: x, Token: tokenByValue(&w.State, x.Value), From: from}
 			h.Held = append(h.Held, next)
 			if v := SceneOf(&w.State, p, now).Newest(); v != nil && v.Holds != "" && v.Holds == next.Token {
 				delete(h.Excused, c.At) // whatever was done to it is mended
@@ -38,14 +44,33 @@ func (h *History) Note(w *world.World, now time.Time) {
 	}
 }
 
-// holding is what a consumer holds, nil if that was never noted.
-func (h *History) holding(at string) *Held {
+// Holding is what a consumer holds, nil if that was never noted.
+func (h *History) Holding(at string) *Held {
 	for i := len(h.Held) - 1; i >= 0; i-- {
 		if h.Held[i].At == at && h.Held[i].Until.IsZero() {
 			return &h.Held[i]
 		}
 	}
 	return nil
+}
+
+// See adds to a call about a consumer what that holds now.
+func (h *History) See(c *Call) {
+	if x := h.Holding(c.Consumer); x != nil {
+		c.Marked, c.Holds = x.Publication, x.Token
+	}
+}
+
+// ConsumerOf gives the promised consumer that a request is about, "" for none.
+func (h *History) ConsumerOf(req *http.Request) string {
+	for _, p := range h.Promises {
+		for _, one := range p.Consumers {
+			if at := consumer.Of(one.Kind).About(req); strings.EqualFold(at, one.At) {
+				return one.At
+			}
+		}
+	}
+	return ""
 }
 
 // Lately gives what consumers hold, and what somebody may still use of what they held before. It is asked for before
@@ -116,7 +141,7 @@ var Told = Checker{
 				continue
 			}
 			for _, c := range p.Consumers {
-				x := h.holding(c.At)
+				x := h.Holding(c.At)
 				if x == nil || h.Excused[c.At] != "" {
 					continue
 				}
@@ -137,13 +162,13 @@ func (h *History) unaware(p Promise, looked looks, read *Version) string {
 	for _, c := range p.Consumers {
 		k, seen := consumer.Of(c.Kind), looked.consumers[c.At]
 		switch {
-		case k.Unmark != nil && seen.marked == nil:
+		case seen.marked == nil:
 			return "consumer " + c.ID + " was not looked at"
 		case k.Unmark != nil && *seen.marked != string(read.Record.Publication):
 			return "consumer " + c.ID + " was on another publication when it was looked at"
-		case len(k.Tries) > 0 && seen.tried == nil:
+		case len(k.Tries) > 0 && !k.Weak && seen.tried == nil:
 			return "consumer " + c.ID + " was not tried"
-		case len(k.Tries) > 0 && *seen.tried != read.Holds && h.Excused[BlamePerson(c.At, *seen.tried)] == "":
+		case len(k.Tries) > 0 && !k.Weak && *seen.tried != read.Holds && h.Excused[BlamePerson(c.At, *seen.tried)] == "":
 			return "consumer " + c.ID + " was tried with something else than what was read"
 		}
 	}
@@ -166,8 +191,9 @@ func (l *looks) see(p Promise, c *Call) {
 		l.consumers = map[string]seenOf{}
 	}
 	// What was read counts, and not what somebody made of it in the same second.
-	seen, trial := l.consumers[one.At], slices.Contains(consumer.Of(one.Kind).Tries, c.Operation)
-	if seen.marked == nil && !trial {
+	k := consumer.Of(one.Kind)
+	seen, trial := l.consumers[one.At], slices.Contains(k.Tries, c.Operation)
+	if seen.marked == nil && (slices.Contains(k.Looks, c.Operation) || slices.Contains(k.Tells, c.Operation)) {
 		seen.marked = &c.Marked
 	}
 	if seen.tried == nil && trial {

@@ -44,14 +44,14 @@ func (s *story) holds(at, id string, from, until time.Time) {
 // now has a consumer hold something else from now on.
 func (s *story) now(n int, id string) {
 	at := s.Promises[0].Consumers[n].At
-	s.holding(at).Until = s.Now
+	s.Holding(at).Until = s.Now
 	s.holds(at, id, s.Now, time.Time{})
 }
 
 // consulted notes calls of process 1 about a consumer.
 func (s *story) consulted(n int, operations ...string) *story {
 	for _, op := range operations {
-		x := s.holding(s.Promises[0].Consumers[n].At)
+		x := s.Holding(s.Promises[0].Consumers[n].At)
 		s.Events = append(s.Events, Event{Process: 1, Call: &Call{Asked: s.Now, At: s.Now, Operation: op, Write: Writes("PUT", op), Status: 200, Heard: true, Consumer: x.At, Marked: x.Publication, Holds: x.Token}})
 	}
 	return s

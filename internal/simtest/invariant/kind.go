@@ -70,6 +70,17 @@ func kindOf(operation string) Kind {
 // TokensOf are the credentials in the list that a promise's are in, dead ones too, with their values.
 func TokensOf(s *world.State, p Promise) []*world.PAT { return p.kind().all(s, p) }
 
+// KindOf gives the kind that an operation belongs to; of what belongs to none it has no operation.
+func KindOf(operation string) Kind { return kindOf(operation) }
+
+// About says what a request is about: a credential's id, the name of one that is to be made, or a value.
+func (k Kind) About(operation string, r *http.Request, body []byte) (id, name, value string) {
+	if k.about == nil {
+		return "", "", ""
+	}
+	return k.about(operation, r, body)
+}
+
 // Writes says whether a request that is called so may change something.
 func Writes(method, operation string) bool {
 	return method != http.MethodGet && operation != "token" && operation != kindOf(operation).Probe && !consumer.Tries(operation)
@@ -135,7 +146,10 @@ func valuedPAT(s *world.State, value string) string {
 	return ""
 }
 
-// appOperation tells a probe from Rekey's own sign-in by who signs in: an application with a secret of a promise.
+// RekeyClient is the application that Rekey itself signs in as, in the worlds of the proofs.
+const RekeyClient = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f11"
+
+// appOperation tells a probe from Rekey's own sign-in by who signs in with a secret.
 func appOperation(r *http.Request) string {
 	path := strings.Trim(r.URL.Path, "/")
 	switch {
@@ -149,7 +163,7 @@ func appOperation(r *http.Request) string {
 		body, _ := io.ReadAll(r.Body)
 		r.Body.Close()
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("client_id") == world.AppReporting {
+		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("client_secret") != "" && form.Get("client_id") != RekeyClient {
 			return "SignIn"
 		}
 	}

@@ -144,7 +144,7 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 		}
 	}
 	r.With(func(h *History) {
-		c.Consumer = h.consumerOf(req)
+		c.Consumer = h.ConsumerOf(req)
 		k := kindOf(c.Operation)
 		var value string
 		if k.about != nil {
@@ -180,18 +180,6 @@ func (r *Recorder) describe(req *http.Request, body []byte) *Call {
 	return c
 }
 
-// consumerOf gives the promised consumer that a request is about.
-func (h *History) consumerOf(req *http.Request) string {
-	for _, p := range h.Promises {
-		for _, one := range p.Consumers {
-			if at := consumer.Of(one.Kind).About(req); strings.EqualFold(at, one.At) {
-				return one.At
-			}
-		}
-	}
-	return ""
-}
-
 // after adds what only the world after the request tells. The history is locked.
 func (r *Recorder) after(c *Call) {
 	for _, p := range r.h.Promises {
@@ -201,9 +189,7 @@ func (r *Recorder) after(c *Call) {
 			}
 		}
 	}
-	if x := r.h.holding(c.Consumer); x != nil {
-		c.Marked, c.Holds = x.Publication, x.Token
-	}
+	r.h.See(c)
 	if k := kindOf(c.Operation); c.Operation == k.Create && c.Applied() {
 		for _, id := range k.named(r.h.State, c.Name) {
 			c.Token = id // the last one: the service may have made it twice
