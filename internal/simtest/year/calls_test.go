@@ -3,7 +3,6 @@ package year
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 )
 
@@ -29,7 +29,7 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c, about := p.describe(req)
-	if about.life != nil && (c.Write || c.Operation == "ConnectionData") && !p.calm {
+	if about.life != nil && (c.Write || c.Operation == invariant.KindOf(c.Operation).Probe || c.Consumer != "") && !p.calm {
 		p.y.people.halfway(p, about.life)
 	}
 	var o outcome
@@ -63,11 +63,11 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// subject is what a call is about: one credential, or an account's list.
+// subject is what a call is about: one credential, or the list of several.
 type subject struct {
-	life    *life
-	account int       // -1 for none
-	read    time.Time // when the process last read the secret
+	life  *life
+	lives []*life
+	read  time.Time // when the process last read the secret
 }
 
 // meet has a request meet its fate.
@@ -183,7 +183,7 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 			_, err := rotation.ParseRecord(v.Tags[rotation.RecordTag])
 			c.Version, c.Recorded = v.ID, err == nil
 		}
-		if c.Operation == "CreatePat" && c.Applied() {
+		if c.Operation == invariant.KindOf(c.Operation).Create && c.Applied() {
 			for _, t := range l.tokens() {
 				if t.Name == c.Name {
 					c.Token = t.AuthorizationID // the last one: the service may have made it twice
@@ -192,6 +192,10 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 		}
 	}
 	y.crossed(p, c, about, o)
+	if l := about.life; l != nil && c.Consumer != "" {
+		l.history.Note(w, c.At)
+		l.history.See(c)
+	}
 	if l := about.life; c.Operation == "UpdatePat" && l != nil && c.Applied() {
 		// Azure DevOps cuts what is extended to the longest life of its policy, counted from the token's creation: under
 		// a policy that is younger than the token an extension shortens it, at worst into the past. Nobody can know before.
@@ -250,8 +254,8 @@ func (y *year) noted(p *process, c *invariant.Call, about subject, o outcome) {
 	case about.life != nil:
 		about.life.history.Events = append(about.life.history.Events, e)
 		p.touched[about.life] = true
-	case c.Operation == "ListPats" && about.account >= 0:
-		for _, l := range y.byAccount[about.account] {
+	default:
+		for _, l := range about.lives {
 			l.history.Events = append(l.history.Events, e)
 			p.touched[l] = true
 		}
@@ -325,16 +329,18 @@ func bodyOf(req *http.Request) []byte {
 func (p *process) describe(req *http.Request) (*invariant.Call, subject) {
 	y := p.y
 	c := &invariant.Call{Operation: invariant.Operation(req), Asked: time.Now()}
-	c.Write = req.Method != http.MethodGet && c.Operation != "token"
-	about := subject{account: -1}
+	c.Write = invariant.Writes(req.Method, c.Operation)
+	about := subject{}
 	var in struct {
 		Value           string `json:"value"`
-		DisplayName     string `json:"displayName"`
 		AuthorizationID string `json:"authorizationId"`
 	}
+	body := bodyOf(req)
 	if c.Write {
-		_ = json.Unmarshal(bodyOf(req), &in)
+		_ = json.Unmarshal(body, &in)
 	}
+	k := invariant.KindOf(c.Operation)
+	id, name, value := k.About(c.Operation, req, body)
 	w := y.srv.World()
 	w.Lock()
 	defer w.Unlock()
@@ -348,9 +354,12 @@ func (p *process) describe(req *http.Request) (*invariant.Call, subject) {
 			about.life = b.byTarget[c.Target]
 		}
 	}
+	if c.Consumer = b.toldAt(req); c.Consumer != "" {
+		about.life = b.byTold[c.Consumer]
+	}
 	switch c.Operation {
-	case "RevokePat":
-		c.Token = req.URL.Query().Get("authorizationId")
+	case k.Revoke:
+		c.Token = id
 		if about.life = b.byToken[c.Token]; about.life != nil {
 			promise := p.ed.promises[about.life.n]
 			c.Target = promise.Target.String()
@@ -358,11 +367,11 @@ func (p *process) describe(req *http.Request) (*invariant.Call, subject) {
 			y.look(about.life, promise)
 			c.Before = invariant.SceneOf(&about.life.state, promise, w.Now())
 		}
-	case "UpdatePat":
+	case k.Extend:
 		c.Token = in.AuthorizationID
 		about.life = b.byToken[c.Token]
-	case "CreatePat":
-		c.Name = in.DisplayName
+	case k.Create:
+		c.Name = name
 		if s, ok := rotation.ParseStamp(c.Name); ok {
 			for _, l := range b.byHash[s.Hash] {
 				if l.names[s.Credential] {
@@ -372,23 +381,31 @@ func (p *process) describe(req *http.Request) (*invariant.Call, subject) {
 		}
 	case "SetSecret":
 		c.Token = b.byValue[in.Value]
-	case "ConnectionData":
-		_, basic, _ := strings.Cut(req.Header.Get("Authorization"), "Basic ")
-		if x, err := base64.StdEncoding.DecodeString(basic); err == nil {
-			_, value, _ := strings.Cut(string(x), ":")
-			c.Token = b.byValue[value]
-			about.life = b.byToken[c.Token]
-		}
+	case k.Probe:
+		c.Token = b.byValue[value]
+		about.life = b.byToken[c.Token]
+	case "GetApplication":
+		about.lives = b.listed(req.URL.Path)
 	case "ListPats":
 		_, raw, _ := strings.Cut(req.Header.Get("Authorization"), "Bearer ")
 		if t, ok := w.TokenOf(raw); ok {
 			if i, ok := y.accountOf[t.ObjectID]; ok {
-				about.account = i
+				about.lives = y.byAccount[i]
 			}
 		}
 	}
 	about.read = p.read[about.life]
 	return c, about
+}
+
+// toldAt is the fleet's consumer that a request is about, "" for none.
+func (b *book) toldAt(req *http.Request) string {
+	for _, k := range consumer.Kinds {
+		if at := k.About(req); b.byTold[at] != nil {
+			return at
+		}
+	}
+	return ""
 }
 
 // nameOf is the name that a credential had when a token of it was made: it may have been renamed since.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
@@ -24,9 +25,12 @@ func recorded(l *life, _ time.Time) bool {
 	return v != nil && v.Tags[rotation.RecordTag] != ""
 }
 func held(l *life, now time.Time) bool    { return recorded(l, now) && alive(l.holder(), now) }
+func heldPAT(l *life, now time.Time) bool { return isPAT(l) && held(l, now) }
 func several(l *life, now time.Time) bool { return there(l, now) && len(l.secret().Versions) > 1 }
 
-var deeds = []deed{
+var deeds = slices.Concat(vaultDeeds, toldDeeds)
+
+var vaultDeeds = []deed{
 	{"deletes the secret", there, func(h *hand) { h.l.secret().Deleted = h.w.Now() }},
 	{"writes a value of their own", there, func(h *hand) {
 		h.write("somebody's own value "+h.w.Letters(12), nil)
@@ -71,30 +75,24 @@ var deeds = []deed{
 	}},
 	{"revokes the current token", held, func(h *hand) {
 		p := h.l.holder()
-		p.Revoked = h.w.Now()
+		h.revoke(p)
 		h.excuse(p.AuthorizationID, "revoked it")
 	}},
-	{"renames the current token", held, func(h *hand) { h.l.holder().Name = "renamed by hand" }},
-	{"shortens the current token's life", held, func(h *hand) {
+	{"renames the current token", heldPAT, func(h *hand) { h.l.holder().Name = "renamed by hand" }},
+	{"shortens the current token's life", heldPAT, func(h *hand) {
 		p := h.l.holder()
 		if end := h.w.Now().Add(2 * day); end.Before(p.ValidTo) {
 			p.ValidTo = end
 		}
 		h.excuse(p.AuthorizationID, "shortened its life")
 	}},
-	{"gives the current token other scopes", held, func(h *hand) { h.l.holder().Scope = "vso.wiki" }},
+	{"gives the current token other scopes", heldPAT, func(h *hand) { h.l.holder().Scope = "vso.wiki" }},
 	{"makes a token with the name of the current one", held, func(h *hand) {
-		p := *h.l.holder()
-		p.AuthorizationID, p.Token, p.ValidFrom = h.w.NewID(), h.w.MintPAT(), h.w.Now()
-		for _, o := range h.w.Organizations {
-			if o.Name == h.l.promise().Organization {
-				o.PATs = append(o.PATs, &p)
-			}
-		}
+		h.again(*h.l.holder())
 	}},
 	{"revokes the token before", func(l *life, now time.Time) bool { return before(l, now) != nil }, func(h *hand) {
 		p := before(h.l, h.w.Now())
-		p.Revoked = h.w.Now()
+		h.revoke(p)
 		h.excuse(p.AuthorizationID, "revoked it")
 	}},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/app"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -23,7 +24,7 @@ const (
 
 	// Rekey's own identity is an app registration here, because azidentity's managed identity keeps its tokens in the
 	// process and not in the world.
-	rekeyClient = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f11"
+	rekeyClient = invariant.RekeyClient
 	rekeySP     = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f12"
 	secretRekey = "Rk18Q~" + world.Canary + "RekeyItself12345678901"
 )
@@ -44,21 +45,23 @@ type kind struct {
 // kinds are the kinds of credentials that the year knows. A kind that the product gains needs its entry here, or
 // TestTheYearKnowsEveryKind fails.
 var kinds = map[string]kind{
-	"pat": {block: patBlock, choose: choosePAT, exists: existingPAT},
+	"pat":               {block: patBlock, choose: choosePAT, exists: existingPAT},
+	invariant.AppSecret: {block: appSecretBlock, choose: chooseAppSecret, exists: existingAppSecret},
 }
 
-// without are the kinds that no fleet of the year has yet, with what stands in for it.
+// without are the kinds that no fleet of the year has, with what stands in for it.
 var without = map[string]string{
-	"appSecret":      "the year looks tokens up in the organisations' lists alone; worlds of one client secret are explored, and scenarios are played with it",
-	"appCertificate": "as with appSecret, and each of its keys is made anew, which takes longer than a run of the year may; its worlds are explored, and scenarios are played with it",
-	"random":         "a value of our making is in no list but that of its versions, and the year looks tokens up in the organisations' lists alone; its worlds are explored, and scenarios are played with it",
+	"appCertificate": "each of its keys is made anew, which takes longer than a run of the year may; its worlds are explored, and scenarios are played with it",
+	"random":         "a value of our making is in no list but that of its versions; its worlds are explored, and scenarios are played with it",
+	"serviceAccount": "its overlap is a gap that its plan states; scenarios kill it at every call",
+	"pats":           "it stands for many PATs, each of which is one",
 }
 
 func TestTheYearKnowsEveryKind(t *testing.T) {
 	var product []string
 	for _, k := range app.Kinds() {
 		if k.Consumer {
-			continue // the fleet's credentials have none; what they do to a rotation is in simtest/scenario
+			continue // see TestTheYearTellsEveryKindOfConsumer
 		}
 		product = append(product, k.Name)
 		if _, ok := kinds[k.Name]; ok == (without[k.Name] != "") {
@@ -98,6 +101,7 @@ type cred struct {
 	adopt        string // id
 	owner        bool   // the manifest sets a tag
 	enabled      bool
+	consumers    []consumer.One
 }
 
 // fleet is what the manifest says and who is there.
@@ -131,7 +135,7 @@ func newFleet(seed uint64, credentials int, every time.Duration) *fleet {
 	}
 	slices.Sort(names)
 	for i := range credentials {
-		c := &cred{n: i, kind: pick(rng, names...), name: fmt.Sprintf("cred-%05d", i), account: rng.IntN(len(f.accounts)), vault: rng.IntN(len(f.vaults)),
+		c := &cred{n: i, kind: names[i%len(names)], name: fmt.Sprintf("cred-%05d", i), account: rng.IntN(len(f.accounts)), vault: rng.IntN(len(f.vaults)),
 			secret: fmt.Sprintf("cred-%05d", i), enabled: true, extend: rng.IntN(5) == 0, owner: rng.IntN(2) == 0}
 		c.lifetime = pick[time.Duration](rng, 7, 10, 14, 14, 30, 30, 30, 60, 60, 90, 180, 364) * day
 		c.times(rng, every)
@@ -206,7 +210,7 @@ func (f *fleet) text() string {
 	for _, c := range f.creds {
 		fmt.Fprintf(&y, "  %s:\n    %s: %s\n    lifetime: %dh\n    rotateBefore: %dh\n    overlap: %dh\n", c.name, c.kind, kinds[c.kind].block(f, c),
 			c.lifetime/time.Hour, c.rotateBefore/time.Hour, c.overlap/time.Hour)
-		if c.extend {
+		if c.extend && c.kind == "pat" { // nothing else has a date that can be moved
 			y.WriteString("    strategy: extend\n")
 		}
 		if !c.enabled {
@@ -215,7 +219,7 @@ func (f *fleet) text() string {
 		if c.owner {
 			y.WriteString("    tags: {owner: platform}\n")
 		}
-		fmt.Fprintf(&y, "    store: {vault: %s, secret: %s}\n", f.vaults[c.vault], c.secret)
+		fmt.Fprintf(&y, "    store: {vault: %s, secret: %s}\n%s", f.vaults[c.vault], c.secret, c.toldText())
 	}
 	return y.String()
 }
@@ -245,8 +249,12 @@ func (f *fleet) edition(n int) *edition {
 
 func (f *fleet) promise(c *cred) invariant.Promise {
 	a := f.accounts[c.account]
-	return invariant.Promise{Credential: rotation.CredentialID(c.name), Target: rotation.Target{Vault: f.vaults[c.vault] + ".vault.azure.net", Name: c.secret},
-		Organization: f.orgs[a.org], Owner: a.id, Adopts: c.adopt, Lifetime: c.lifetime, RotateBefore: c.rotateBefore, Overlap: c.overlap, Window: f.window, Cache: time.Hour}
+	p := invariant.Promise{Credential: rotation.CredentialID(c.name), Target: rotation.Target{Vault: f.vaults[c.vault] + ".vault.azure.net", Name: c.secret},
+		Organization: f.orgs[a.org], Owner: a.id, Adopts: c.adopt, Lifetime: c.lifetime, RotateBefore: c.rotateBefore, Overlap: c.overlap, Window: f.window, Cache: time.Hour, Consumers: c.consumers}
+	if c.kind == invariant.AppSecret {
+		p.Kind, p.Organization, p.Owner = c.kind, "", c.appID()
+	}
+	return p
 }
 
 // world is the built-in one with the fleet's people, vaults and organisations.
@@ -260,6 +268,9 @@ func (f *fleet) world(seed uint64) world.State {
 		ServicePrincipalID: rekeySP, ClientSecret: secretRekey,
 		Secrets: []*world.PasswordCredential{{KeyID: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f13", Start: long, End: long.AddDate(200, 0, 0), Value: secretRekey}},
 	})
+	s.Apps[len(s.Apps)-1].ApplicationPermissions = []string{"Application.ReadWrite.OwnedBy"}
+	f.apps(&s)
+	s.Knobs = calmKnobs
 	for i, name := range f.orgs[2:] {
 		s.Organizations = append(s.Organizations, &world.Organization{ID: uuid(2, i), Name: name, TenantID: world.TenantID})
 	}
@@ -294,6 +305,7 @@ func (f *fleet) world(seed uint64) world.State {
 			kinds[c.kind].exists(f, c, &s, rng)
 		}
 	}
+	f.consumers(&s, seed)
 	return s
 }
 

@@ -61,7 +61,12 @@ func (l *life) secret() *world.Secret {
 	return nil
 }
 
-func (l *life) tokens() []*world.PAT { return l.state.Organizations[0].PATs }
+func (l *life) tokens() []*world.PAT {
+	if l.app() != nil {
+		return l.ofApp()
+	}
+	return l.state.Organizations[0].PATs
+}
 
 // newest is the newest version of a secret that is not deleted.
 func (l *life) newest() *world.SecretVersion {
@@ -137,18 +142,28 @@ type book struct {
 	byHash   map[string][]*life          // of the target, as stamps have it
 	byToken  map[string]*life            // by the token's id
 	byValue  map[string]string           // a token's value -> its id
+	byTold   map[string]*life            // by where a consumer is
+	ofApps   []*life                     // those of client secrets
+	apps     map[*life]int               // how many client secrets are in the maps above
 	indexed  map[*world.Organization]int // how many tokens are in the maps above
 }
 
 func newBook(f *fleet, e *edition, s *world.State) *book {
-	b := &book{byTarget: map[string]*life{}, byHash: map[string][]*life{}, byToken: map[string]*life{}, byValue: map[string]string{}, indexed: map[*world.Organization]int{}}
+	b := &book{byTarget: map[string]*life{}, byHash: map[string][]*life{}, byTold: map[string]*life{}, apps: map[*life]int{}, byToken: map[string]*life{}, byValue: map[string]string{}, indexed: map[*world.Organization]int{}}
 	for _, c := range f.creds {
 		p := e.promises[c.n]
 		l := &life{n: c.n, account: c.account, vault: vault(s, f.vaults[c.vault]), names: map[rotation.CredentialID]bool{p.Credential: true}, owned: map[string]bool{}, seen: map[string]bool{}}
 		l.state = world.State{Vaults: []*world.Vault{{Name: f.vaults[c.vault]}}, Organizations: []*world.Organization{{Name: p.Organization}}}
 		l.history = invariant.History{Promises: []invariant.Promise{p}, Excused: map[string]string{}, Foreign: invariant.Bystanders{Tags: map[string]map[string]string{}}, State: &l.state}
 		b.lives = append(b.lives, l)
+		if i := slices.IndexFunc(s.Apps, func(a *world.App) bool { return c.kind == invariant.AppSecret && a.ClientID == c.appID() }); i >= 0 {
+			l.state.Apps = s.Apps[i : i+1 : i+1]
+			b.ofApps = append(b.ofApps, l)
+		}
 		b.byTarget[p.Target.String()] = l
+		for _, one := range p.Consumers {
+			b.byTold[one.At] = l
+		}
 		b.byHash[p.Target.Hash()] = append(b.byHash[p.Target.Hash()], l)
 	}
 	b.index(s)
@@ -162,6 +177,7 @@ func newBook(f *fleet, e *edition, s *world.State) *book {
 
 // index takes note of the tokens that are new.
 func (b *book) index(s *world.State) {
+	b.indexApps()
 	for _, o := range s.Organizations {
 		for _, p := range o.PATs[b.indexed[o]:] {
 			b.byValue[p.Token] = p.AuthorizationID
@@ -218,6 +234,7 @@ func (y *year) look(l *life, promise invariant.Promise) {
 	y.book.index(&y.srv.World().State)
 	l.secret()
 	l.history.Now, l.history.Promises[0] = y.srv.World().Now(), promise
+	l.history.Note(y.srv.World(), l.history.Now)
 }
 
 // report notes violations, each once. The year is locked.

@@ -91,7 +91,7 @@ var remedies = map[string]func(*hand, invariant.Result){
 		holder := h.l.holder()
 		for _, p := range h.l.tokens() {
 			if p != holder && alive(p, h.w.Now()) && !h.named(p.AuthorizationID) {
-				p.Revoked = h.w.Now() // nobody uses it
+				h.revoke(p) // nobody uses it
 				h.excuse(p.AuthorizationID, "revoked it as a Hold asks")
 			}
 		}
@@ -153,6 +153,8 @@ func (c *crew) help(l *life, do string) {
 		}
 	case strings.Contains(do, "enable the account"), strings.Contains(do, "allow list"), strings.Contains(do, "shorten the lifetime"):
 		// whoever disabled it enables it again, and policies come and go
+	case strings.HasPrefix(do, "check the ") && strings.Contains(do, " in the manifest, and "):
+		// whoever deleted it makes it again
 	case strings.Contains(do, "restore that version's tag"):
 		w.Lock()
 		defer w.Unlock()

@@ -4,11 +4,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/internal/simtest/invariant"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -24,12 +26,12 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 	}{
 		"nothing": {"", "", func(*year) {}},
 		"a token that a consumer holds is revoked": {"gap", "holds a token that ended", func(y *year) {
-			l := y.book.lives[0]
+			l := y.first("")
 			y.locked(func(w *world.World) { l.holder().Revoked = w.Now().Add(-time.Second) })
 			y.judge(l, *l.promise())
 		}},
 		"an orphan that no run sees": {"stray", "nobody's", func(y *year) {
-			p := y.book.lives[0].promise()
+			p := y.first("").promise()
 			y.locked(func(w *world.World) {
 				at := w.Now().Add(-3 * time.Hour)
 				s := rotation.Stamp{Credential: p.Credential, Hash: p.Target.Hash(), Generation: rotation.NewGeneration(at, [5]byte{9})}
@@ -37,11 +39,39 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 				o.PATs = append(o.PATs, &world.PAT{AuthorizationID: w.NewID(), OwnerID: p.Owner, Name: s.String(), Scope: "vso.code", ValidFrom: at, ValidTo: at.Add(day), Token: w.MintPAT()})
 			})
 		}},
+		"a client secret that a consumer holds is removed": {"gap", "holds a token that ended", func(y *year) {
+			l := y.first(invariant.AppSecret)
+			y.locked(func(w *world.World) { (&hand{y, w, l, nil}).revoke(l.holder()) })
+			y.judge(l, *l.promise())
+		}},
+		"a team's client secret is removed": {"foreign", "a team's client secret", func(y *year) {
+			y.locked(func(*world.World) { y.first(invariant.AppSecret).app().Secrets[0].Name = "renamed" })
+		}},
+		"a consumer is left behind": {"told", "is not on the newest publication", func(y *year) {
+			l := y.teller()
+			y.locked(func(w *world.World) {
+				one := l.promise().Consumers[0]
+				consumer.Of(one.Kind).Put(&w.State, one.At, "typed")
+				delete(l.history.Excused, one.At)
+			})
+		}},
+		"what is beside a consumer is changed": {"foreign", "what is not the credential's was changed", func(y *year) {
+			y.locked(func(w *world.World) {
+				for _, o := range w.Organizations {
+					for _, g := range o.VariableGroups {
+						g.Description = "changed"
+					}
+					for _, e := range o.ServiceEndpoints {
+						e.Owner = "changed"
+					}
+				}
+			})
+		}},
 		"a person's token is renamed": {"foreign", "somebody else's and was changed", func(y *year) {
 			y.locked(func(*world.World) { y.others.State.Organizations[0].PATs[0].Name = "renamed" })
 		}},
 		"a token in a log": {"leak", "log: line", func(y *year) {
-			y.keep("log", "level=DEBUG msg=call authorization=Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+y.book.lives[0].holder().Token)))
+			y.keep("log", "level=DEBUG msg=call authorization=Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+y.first("").holder().Token)))
 		}},
 		"a password in a result, escaped": {"leak", "result: line", func(y *year) {
 			y.keep("result", `{"why":"`+url.QueryEscape(`a/password`+world.Canary)+`"}`)
@@ -51,7 +81,7 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 			y.keep("ledger", hex.EncodeToString([]byte("somebody's own value")))
 		}},
 		"a run that leaves alone what does not work": {"mended", "does not work since", func(y *year) {
-			l := y.book.lives[0]
+			l := y.first("")
 			y.locked(func(w *world.World) {
 				l.holder().Revoked, l.calmSince[replicaA] = w.Now().Add(-5*day), w.Now().Add(-6*day)
 				y.mended(&process{lane: replicaA}, l, "done", w.Now())
@@ -59,8 +89,8 @@ func TestWhatIsPlantedIsFound(t *testing.T) {
 		}},
 		"a Hold whose advice does not help": {"hold", "although people do", func(y *year) {
 			y.locked(func(w *world.World) {
-				y.book.lives[0].held = w.Now().Add(-13 * day)
-				y.stuck(y.book.lives[0], w.Now())
+				y.first("").held = w.Now().Add(-13 * day)
+				y.stuck(y.first(""), w.Now())
 			})
 		}},
 	} {
@@ -97,7 +127,7 @@ func TestAWriteThatAPersonsTagsCrossedIsNoBrokenPromise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			live(t, plan{size: size{seed: 11, credentials: 6, days: 12, every: 24 * time.Hour}, plant: func(y *year) {
-				l := y.book.lives[0]
+				l := y.first("")
 				target := l.promise().Target.String()
 				y.locked(func(w *world.World) {
 					before := y.stats.crossed
@@ -116,6 +146,16 @@ func TestAWriteThatAPersonsTagsCrossedIsNoBrokenPromise(t *testing.T) {
 			}})
 		})
 	}
+}
+
+// first is the first credential of a kind, as a promise has it.
+func (y *year) first(kind string) *life {
+	return y.book.lives[slices.IndexFunc(y.book.lives, func(l *life) bool { return l.promise().Kind == kind })]
+}
+
+// teller is the first credential with a consumer.
+func (y *year) teller() *life {
+	return y.book.lives[slices.IndexFunc(y.book.lives, func(l *life) bool { return len(l.promise().Consumers) > 0 })]
 }
 
 // locked calls f with the world and the year locked.

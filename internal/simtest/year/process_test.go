@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -166,6 +167,10 @@ func (p *process) promise(l *life) invariant.Promise {
 	if p.misled {
 		x.Overlap -= maxSkew
 		x.Window -= maxSkew
+		x.Consumers = slices.Clone(x.Consumers)
+		for i := range x.Consumers {
+			x.Consumers[i].Cache -= maxSkew
+		}
 	}
 	return x
 }

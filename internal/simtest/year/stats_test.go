@@ -15,7 +15,12 @@ import (
 
 func newRNG(seed, n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
 
-var calmKnobs = world.BuiltIn().Knobs
+// calmKnobs are those of a day on which nothing is wrong. What is removed stays in the world: checkers look back.
+var calmKnobs = func() world.Knobs {
+	k := world.BuiltIn().Knobs
+	k.Graph.KeepRemoved = true
+	return k
+}()
 
 // stats are what a year prints.
 type stats struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/simtest/consumer"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -58,7 +59,7 @@ func (p *process) chance(label string, write bool) outcome {
 	case write:
 		tables = [][]odds{oddsOfWrites}
 	}
-	if strings.HasSuffix(label, "Pat") || label == "ListPats" || label == "ConnectionData" {
+	if strings.HasSuffix(label, "Pat") || label == "ListPats" || label == "ConnectionData" || consumer.Named(label) {
 		tables = append(tables, oddsOfPages)
 	}
 	n := p.rng.IntN(10_000)
@@ -107,7 +108,7 @@ func newWeather(seed uint64, f *fleet, from, to time.Time) *weather {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	w := &weather{}
 	days := int(to.Sub(from) / day)
-	hosts := []string{"dev.azure.com", "vssps.dev.azure.com", "vssps.dev.azure.com", "login.microsoftonline.com", signInVault + ".vault.azure.net"}
+	hosts := []string{"dev.azure.com", "vssps.dev.azure.com", "vssps.dev.azure.com", "login.microsoftonline.com", "graph.microsoft.com", "management.azure.com", signInVault + ".vault.azure.net"}
 	for _, v := range f.vaults[:min(3, len(f.vaults))] {
 		hosts = append(hosts, v+".vault.azure.net")
 	}

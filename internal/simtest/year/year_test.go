@@ -58,6 +58,7 @@ type year struct {
 	accountOf map[string]int // object id -> number
 	byAccount [][]*life
 	others    invariant.History // of what is none of the product's business
+	beside    map[string]map[string]string
 	processes int
 	lates     int
 	pending   sync.WaitGroup
@@ -106,7 +107,10 @@ func liveHere(t *testing.T, p plan) *year {
 	w := srv.World()
 	w.Lock()
 	y.book = newBook(y.fleet, y.current, &w.State)
-	y.others = bystanders(y, &w.State)
+	y.others, y.beside = bystanders(y, &w.State), y.fleet.beside(&w.State)
+	for _, l := range y.book.lives {
+		l.history.Note(w, w.Now())
+	}
 	w.Unlock()
 	for _, l := range y.book.lives {
 		y.byAccount[l.account] = append(y.byAccount[l.account], l)
@@ -210,7 +214,10 @@ func (y *year) daily(days int) {
 	for _, v := range invariant.Foreign.Check(&y.others) {
 		y.broken = append(y.broken, broken{v, -1, nil})
 	}
+	y.besideIsAsItWas(&w.State)
+	y.teams()
 	for _, l := range y.book.lives {
+		l.history.Held = l.history.Lately(w.Now().Add(-day))
 		if w.Now().Before(y.end.Add(-5 * day)) {
 			y.stuck(l, w.Now())
 		}
