@@ -119,7 +119,7 @@ func toldManifest(issuer, block string) *manifest.Manifest {
 func deedsTo(consumers []consumer.One) (out []deed) {
 	for _, c := range consumers {
 		k := consumer.Of(c.Kind)
-		there := func(s *world.State) bool { return k.Rest(s, nil)[c.At] != "" }
+		there := func(s *world.State) bool { return k.Rest(s, []string{c.At})[c.At] != "" }
 		out = append(out, deed{"types a value of their own into " + c.ID, there, func(s *world.State, _ time.Time) map[string]string {
 			k.Put(s, c.At, "typed by hand")
 			if len(k.Tries) == 0 { // nothing shows that it does not work
@@ -230,14 +230,23 @@ func TestEveryKindOfConsumerIsExplored(t *testing.T) {
 	}
 }
 
-// TestPeopleAndRunsThatCrossATell has people do something to consumers before a run and in the middle of it, and has two
-// runs take turns, from where it matters most. TestProof does so from every world.
-func TestPeopleAndRunsThatCrossATell(t *testing.T) {
+// TestPeopleAndRunsThatCross has people do something to consumers, or to client secrets, before a run and in the middle of
+// it, and has two runs take turns, from where it matters most. TestProof does so from every world.
+func TestPeopleAndRunsThatCross(t *testing.T) {
 	notWithProve(t)
-	for _, f := range consumerFields() {
+	for _, f := range append(consumerFields(), appSecretFields()[0]) {
+		about := telling
+		if f.at == nil {
+			about = func(p point) bool { return p.Write && !p.ledger() && !p.signingIn() }
+		}
 		for _, s := range f.starts {
-			what := strings.TrimPrefix(s.name, f.name+", ")
-			if what != "due" && what != "half told, at the end" {
+			switch strings.TrimPrefix(s.name, f.name+", ") {
+			case "due", "half told, at the end":
+			case "after the overlap":
+				if f.at != nil {
+					continue
+				}
+			default:
 				continue
 			}
 			t.Run(s.name, func(t *testing.T) {
@@ -246,19 +255,23 @@ func TestPeopleAndRunsThatCrossATell(t *testing.T) {
 				x.workers = runtime.GOMAXPROCS(0)
 				alone := x.all(t, []job{{n, undisturbed}})[0]
 				var jobs []job
-				for _, d := range deedsTo(n.promise.Consumers) {
+				deeds := deedsTo(n.promise.Consumers)
+				if len(deeds) == 0 {
+					deeds = issuedDeeds[n.promise.Kind]
+				}
+				for _, d := range deeds {
 					if d.can(&n.state) {
 						jobs = append(jobs, job{n, script{name: "a person " + d.name, persons: true, act: d.do}})
 					}
 					for i, p := range alone.points[0] {
-						if telling(p) && !p.ledger() {
+						if about(p) && !p.ledger() {
 							jobs = append(jobs, job{n, script{name: fmt.Sprintf("before %s#%d a person %s", p.Label, i, d.name), persons: true,
 								plans: []map[int]outcome{nil}, during: map[int]deed{i: d}}})
 						}
 					}
 				}
 				for _, j := range crossed(n, alone, 1, false) {
-					if j.s.order[0] == 0 && telling(alone.points[0][min(turned(j.s.order), len(alone.points[0])-1)]) {
+					if j.s.order[0] == 0 && about(alone.points[0][min(turned(j.s.order), len(alone.points[0])-1)]) {
 						jobs = append(jobs, j)
 					}
 				}

@@ -155,7 +155,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	notWithProve(t)
 	for _, f := range crossable() {
 		if f.alone {
-			continue // a few of these are in TestConsumersAndClientSecretsInShort
+			continue // TestPeopleAndRunsThatCross has some of these
 		}
 		s := f.starts[0]
 		t.Run(s.name, func(t *testing.T) {
