@@ -75,7 +75,9 @@ func (p *pass) prepare(ctx context.Context, d rotation.Decision, a rotation.Prep
 	}
 	defer value.Wipe()
 	now := p.now()
-	r := rotation.Record{Generation: rotation.NewGeneration(now, p.random()), IssuerID: a.IssuerID, Publication: rotation.NewPublication(now, p.random()),
+	gen := rotation.NewGeneration(p.laterThanAll(now), p.random())
+	// An account has no ids for its passwords, so the generation is the value's.
+	r := rotation.Record{Generation: gen, IssuerID: string(gen), Publication: rotation.NewPublication(now, p.random()),
 		Shape: p.c.Spec.Shape, Expires: now.Add(a.Lifetime), RevokeAfter: now, Compromised: a.Compromised}
 	tag, err := r.Encode()
 	if err != nil {
@@ -111,6 +113,23 @@ func (p *pass) prepare(ctx context.Context, d rotation.Decision, a rotation.Prep
 	// Nobody has set it: it was made here and now.
 	p.obs.Slot.Pending, p.obs.Slot.Check = rotation.Known(done.Secret), rotation.Known(rotation.Check{Why: "it was not set yet"})
 	return nil
+}
+
+// laterThanAll is a time for a generation that is to be newer than every one that is known: which of two values is the
+// newer one decides which is set, so two of one millisecond, or of clocks that disagree, must not leave it to chance.
+func (p *pass) laterThanAll(now time.Time) time.Time {
+	known := []rotation.Generation{p.obs.Slot.Mine}
+	for _, s := range []rotation.Secret{p.obs.Secret.Value, p.obs.Slot.Pending.Value} {
+		if r, err := rotation.ParseRecord(s.Tags[rotation.RecordTag]); err == nil {
+			known = append(known, r.Generation)
+		}
+	}
+	for _, g := range known {
+		if at := g.Time(); !at.IsZero() && !now.After(at.Add(time.Millisecond)) {
+			now = at.Add(2 * time.Millisecond)
+		}
+	}
+	return now
 }
 
 // assign makes the prepared value the account's, once it is sure that what comes of it can be published, and proves it.

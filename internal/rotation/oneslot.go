@@ -44,7 +44,6 @@ type Slot struct {
 
 // Prepare writes a new value into the second secret. Nothing uses it yet.
 type Prepare struct {
-	IssuerID    string
 	Lifetime    time.Duration
 	Compromised bool
 }
@@ -221,11 +220,7 @@ func (d *decider) prepare(code, why string) Decision {
 		return d.skewed()
 	}
 	d.noteGap()
-	id := ""
-	if len(d.obs.Issued.Value) > 0 {
-		id = d.obs.Issued.Value[0].ID
-	}
-	return Decision{Kind: Act, Code: code, Why: why, Action: Prepare{IssuerID: id, Lifetime: d.spec.Lifetime, Compromised: d.spec.Command == Compromised}}
+	return Decision{Kind: Act, Code: code, Why: why, Action: Prepare{Lifetime: d.spec.Lifetime, Compromised: d.spec.Command == Compromised}}
 }
 
 // noteGap says how long nobody can use what is published.

@@ -36,6 +36,7 @@ type keptWorld struct {
 	PATs     []*world.PAT      `json:"pats"`
 	Secrets  []*world.Secret   `json:"secrets"`
 	Apps     []*world.App      `json:"apps,omitempty"`
+	Users    []*world.User     `json:"users,omitempty"`
 	Pending  []keptRequest     `json:"pending,omitempty"`
 	Persons  int               `json:"persons,omitempty"`
 	MayHold  bool              `json:"mayHold,omitempty"`
@@ -127,7 +128,7 @@ func (k *keeper) expanded(x *search, nodes []*node) {
 
 func (k *keeper) found(n *node) {
 	w := &keptWorld{
-		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets, Apps: n.state.Apps,
+		Key: n.key, Path: n.path(), At: n.at, Seed: n.state.Seed, PATs: n.state.Organizations[0].PATs, Secrets: prod(&n.state).Secrets, Apps: n.state.Apps, Users: n.state.Users,
 		Persons: n.persons, MayHold: n.mayHold, Excused: n.excused, LastCalm: n.lastCalm,
 	}
 	if len(n.promise.Consumers) > 0 {
@@ -145,6 +146,9 @@ func (w *keptWorld) node(origin *node) *node {
 	state.Seed, state.Organizations[0].PATs, prod(&state).Secrets = w.Seed, w.PATs, w.Secrets
 	if w.Apps != nil {
 		state.Apps = w.Apps
+	}
+	if w.Users != nil {
+		state.Users = w.Users
 	}
 	var held []invariant.Held
 	if w.Told != nil {

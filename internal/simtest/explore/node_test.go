@@ -53,6 +53,9 @@ func canonical(n *node) string {
 	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 
 	line("secret %d", s.State)
+	if n.promise.Kind == invariant.ServiceAccount {
+		line("%s", invariant.Slotted(&n.state, n.promise))
+	}
 	var older []string
 	for i := len(s.Versions) - 1; i >= 0; i-- {
 		v, last := s.Versions[i], i == len(s.Versions)-1

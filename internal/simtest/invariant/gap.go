@@ -17,6 +17,10 @@ var Gap = Checker{
 	Holds: "every consumer holds a working credential at every instant",
 	broken: func(h *History, report func(string, ...any)) {
 		for _, p := range h.Promises {
+			if p.Kind == ServiceAccount {
+				lost(h, p, report)
+				continue
+			}
 			s := SceneOf(h.State, p, h.Now)
 			misled(h, p, s, report)
 			for i, v := range s.Versions {

@@ -47,6 +47,8 @@ var kinds = []Kind{
 		operation: appOperation, about: aboutAppSecret, all: appSecrets, named: namedAppSecrets, valued: valuedAppSecret, accepted: acceptedAppSecret},
 	{Name: Random, Revoke: "DisableVersion", List: "GetSecretVersions",
 		operation: madeOperation, about: aboutMade, all: madeValues, named: nothingNamed, valued: nothingValued},
+	{Name: ServiceAccount, List: "GetUser", Probe: "UserSignIn",
+		operation: slotOperation, about: aboutSlot, all: nothingListed, named: nothingNamed, valued: nothingValued},
 }
 
 // kind is the promise's.

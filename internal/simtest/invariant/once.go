@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
@@ -37,6 +38,10 @@ var Once = Checker{
 				if c.Operation == of.List {
 					tellsOf = of.Create
 				}
+				// The same password may be published again once it was looked up that it is not: it can be no other one.
+				maps.DeleteFunc(sent, func(w write, _ bool) bool {
+					return h.slotted(c.Target) && c.Heard && w.process == e.Process && w.operation == "SetSecret" && w.to == c.Target
+				})
 				maps.DeleteFunc(unheard, func(w write, _ *Call) bool {
 					return c.Heard && (c.Applied() || c.Status == 404) && w.process == e.Process && w.operation == tellsOf && w.to == c.Target
 				})
@@ -60,4 +65,9 @@ var Once = Checker{
 			return true
 		})
 	},
+}
+
+// slotted says whether a secret is promised to hold a user's password.
+func (h *History) slotted(target string) bool {
+	return slices.ContainsFunc(h.Promises, func(p Promise) bool { return p.Kind == ServiceAccount && p.Target.String() == target })
 }

@@ -23,6 +23,8 @@ var effects = map[string][]string{
 
 	"AddKey":    {"issue"},
 	"RemoveKey": {"revoke"},
+
+	"UpdateUser": {"set"},
 }
 
 // Intent holds if each change of Azure was announced: the process had an entry open that intends it.

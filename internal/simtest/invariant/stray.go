@@ -13,6 +13,12 @@ var Stray = Checker{
 			if newest == nil || newest.Record == nil || !newest.Enabled || h.held(p) {
 				continue // a person's to decide: nothing can be proved
 			}
+			if p.Kind == ServiceAccount {
+				if !slotOf(h.State, p).published() {
+					report("%s: what is published is not the account's password", p.Target)
+				}
+				continue
+			}
 			if t, ok := s.Token(newest.Holds); !ok || !t.Alive(h.Now) {
 				report("%s: the newest version holds no living token", p.Target)
 			}

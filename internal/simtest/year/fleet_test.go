@@ -53,8 +53,8 @@ var kinds = map[string]kind{
 var without = map[string]string{
 	"appCertificate": "each of its keys is made anew, which takes longer than a run of the year may; its worlds are explored, and scenarios are played with it",
 	"random":         "a value of our making is in no list but that of its versions; its worlds are explored, and scenarios are played with it",
-	"serviceAccount": "its overlap is a gap that its plan states; scenarios kill it at every call",
-	"pats":           "it stands for many PATs, each of which is one",
+	"serviceAccount": "a password is in no list, and the year's accounts sign in with passwords of their own; its worlds are explored, and scenarios are played with it",
+	"pats":           "what a block stands for are credentials like others, whose names the year would have to know; its worlds are explored, and a script is played with it",
 }
 
 func TestTheYearKnowsEveryKind(t *testing.T) {
