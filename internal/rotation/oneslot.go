@@ -180,7 +180,7 @@ func (d *decider) goOn(next Record) (Decision, bool) {
 // slotConverge is what happens when nothing was prepared.
 func (d *decider) slotConverge() Decision {
 	present := d.obs.Secret.Value.State == Present
-	if present && (!d.haveRecord || d.spec.Verify || d.spec.Census) {
+	if present && !d.haveRecord {
 		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
 			return dec
 		}
@@ -200,6 +200,11 @@ func (d *decider) slotConverge() Decision {
 			d.note("cut-off", "the present password is in no secret, so whoever signs in with it is cut off when a new one is set")
 		}
 		return d.prepare(code, why)
+	}
+	if d.spec.Verify || d.spec.Census {
+		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
+			return dec
+		}
 	}
 	if d.obs.Check.Known && !d.obs.Check.Value.Works {
 		return d.prepare("dead", "the current value does not work any more: "+d.obs.Check.Value.Why)
