@@ -62,5 +62,20 @@ func patsFields() []field {
 		f.starts = append(f.starts, start{f.name + ", " + cmp.Or(strings.Join(steps, " "), "to be taken over"), func(t *testing.T) *node { return then(t, chosen(), steps...) }})
 	}
 	f.starts = append(f.starts, start{f.name + ", due in the overlap", func(t *testing.T) *node { return then(t, chosen(), "run", due) }})
+	// Its value is in the secret already, where a person has put it.
+	there := func() *node {
+		n := chosen()
+		v := prod(&n.state)
+		v.Secrets = append(v.Secrets, &world.Secret{Name: secretName})
+		write(&n.state, born, pat(&n.state, adoptedID).Token, map[string]string{"team": "a"})
+		tokens := n.foreign.Tokens
+		n.foreign = foreignIn(n.state, n.promise)
+		n.foreign.Tokens = tokens
+		n.mayHold = true // it may end before it is taken over
+		return n
+	}
+	for _, steps := range [][]string{nil, {"run"}, {"run", "+28d1m"}, {"run", "+28d1m", "run", "+24h1m"}} {
+		f.starts = append(f.starts, start{f.name + ", kept already, " + cmp.Or(strings.Join(steps, " "), "to be taken over"), func(t *testing.T) *node { return then(t, there(), steps...) }})
+	}
 	return []field{f}
 }
