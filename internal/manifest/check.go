@@ -201,6 +201,13 @@ func (k *checker) claim(s subject, path string, r SecretRef) {
 	k.owners[id] = owner{s.at.String(), at}
 }
 
+// notPending keeps names free for what Rekey prepares.
+func (k *checker) notPending(s subject, path string, r SecretRef) {
+	if strings.HasSuffix(strings.ToLower(r.Secret), pending) {
+		k.fail(s, path, "the ending %s is kept for what Rekey prepares", quote(pending))
+	}
+}
+
 func (k *checker) account(s subject, a *Account) {
 	path := "password"
 	if a.TokenCache != nil {
@@ -235,9 +242,7 @@ func (k *checker) credential(s subject, c *Credential) {
 	case k.stores[h] == nil:
 		k.stores[h] = s.node
 	}
-	if strings.HasSuffix(strings.ToLower(c.Store.Secret), pending) {
-		k.fail(s, "store.secret", "the ending %s is kept for what Rekey prepares", quote(pending))
-	}
+	k.notPending(s, "store.secret", SecretRef(c.Store))
 	k.tags(s, c)
 	if c.Strategy == Extend && c.Enabled {
 		k.warn(s, "strategy", "'extend' moves the date and keeps the value: whoever has read it once goes on having it")

@@ -39,6 +39,11 @@ func (k *checker) consumer(s subject, c *Credential, x *Consumer) {
 			}
 		}
 	}
+	if keeps, ok := x.Settings.(Keeping); ok {
+		path, ref := keeps.Keeps()
+		k.claim(s, x.Kind+"."+path, ref)
+		k.notPending(s, x.Kind+"."+path, ref)
+	}
 	in := k.context(c)
 	in.Consumer = x.Name
 	k.settings(s, x.Kind, x.Settings, in)

@@ -167,6 +167,8 @@ func (d *decoder) field(v reflect.Value, f *field, e *entry, p *place) {
 		d.duration(v, n, p, e.key)
 	case f.typ == setType:
 		d.set(v, n, p, e.key)
+	case f.typ == argvType:
+		d.argv(v, n, p, e.key)
 	case f.typ == tagsType:
 		d.tags(v, n, p, e.key)
 	case f.typ.Kind() == reflect.Slice:
@@ -258,18 +260,40 @@ func (d *decoder) text(v reflect.Value, f *field, n *node, p *place, key *node) 
 	v.SetString(s)
 }
 
-func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
+// items are those of a list, nil if it cannot be read.
+func (d *decoder) items(n *node, p *place, key *node) []*node {
 	if !d.is(list, n, p, key) {
-		return
+		return nil
 	}
 	items := n.real().items
 	if len(items) > maxItems {
 		d.at(n, p, "", "", "%s has %d entries, more than %d", quote(key.text), len(items), maxItems)
-		return
+		return nil
 	}
 	if d.over(len(items), key, p) {
-		return
+		return nil
 	}
+	if len(items) == 0 {
+		d.at(n, p, "", "", "%s is empty", quote(key.text))
+	}
+	return items
+}
+
+func (d *decoder) argv(v reflect.Value, n *node, p *place, key *node) {
+	var out Argv
+	for i, item := range d.items(n, p, key) {
+		here := &place{up: p, index: i + 1}
+		s, ok := d.plain(item, here, &node{line: item.line, col: item.col, text: key.text})
+		if ok && s == "" && i == 0 {
+			d.at(item, here, "", "", "the program of %s is empty", quote(key.text))
+		}
+		out = append(out, s)
+	}
+	v.Set(reflect.ValueOf(out))
+}
+
+func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
+	items := d.items(n, p, key)
 	var out Set
 	first := map[string]*node{}
 	for i, item := range items {
@@ -286,9 +310,6 @@ func (d *decoder) set(v reflect.Value, n *node, p *place, key *node) {
 		}
 		// What is wrong has its place too: a kind reports by index.
 		out = append(out, s)
-	}
-	if len(items) == 0 {
-		d.at(n, p, "", "", "%s is empty", quote(key.text))
 	}
 	v.Set(reflect.ValueOf(out))
 }

@@ -83,6 +83,7 @@ func init() {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	setType      = reflect.TypeFor[Set]()
+	argvType     = reflect.TypeFor[Argv]()
 	tagsType     = reflect.TypeFor[map[string]string]()
 )
 
@@ -131,7 +132,7 @@ func fieldsOf(t reflect.Type) []field {
 
 func (f field) known() bool {
 	switch {
-	case f.typ == durationType, f.typ == setType, f.typ == tagsType:
+	case f.typ == durationType, f.typ == setType, f.typ == argvType, f.typ == tagsType:
 		return true
 	case f.typ.Kind() == reflect.Slice:
 		return f.key != nil && f.typ.Elem().Kind() == reflect.Struct

@@ -38,7 +38,7 @@ type Kind struct {
 	//	ref:"accounts"          a name out of accounts or vaults, checked here
 	//	one:"way to ..."        exactly one field of the struct with that text is set; ",optional": at most one
 	//
-	// Types: string, int, bool, time.Duration, Set, map[string]string, structs and pointers to structs.
+	// Types: string, int, bool, time.Duration, Set, Argv, map[string]string, structs and pointers to structs.
 	New func() Settings
 }
 
@@ -66,6 +66,13 @@ type LocatedAll interface {
 	Locations() []string
 }
 
+// Keeping are settings of a consumer that keeps the value in a secret of its own, which nothing else in the manifest
+// may be kept in.
+type Keeping interface {
+	// Keeps names the secret, and where in the block it is named.
+	Keeps() (path string, ref SecretRef)
+}
+
 // Context is what the rest of the manifest says to a credential's settings. What is unknown, because it is missing
 // or wrong, is empty.
 type Context struct {
@@ -85,6 +92,9 @@ func (s Set) Sorted() []string { return slices.Sorted(slices.Values(s)) }
 
 // Equal says whether both have the same members.
 func (s Set) Equal(o Set) bool { return slices.Equal(s.Sorted(), o.Sorted()) }
+
+// Argv is a program and its arguments: a list of texts in their order, of which none but the first must say anything.
+type Argv []string
 
 // mustBeSound panics on a registration that no manifest could make right: a mistake of the program.
 func mustBeSound(kinds []Kind) {

@@ -63,9 +63,20 @@ func (h *hook) Check(report func(path, text string), in manifest.Context) {
 
 func (h *hook) Location() string { return strings.ToLower(h.Room) }
 
-type mail struct{}
+type mail struct {
+	Say manifest.Argv `yaml:"say" doc:"A program that writes it."`
+}
 
 func (*mail) Check(func(path, text string), manifest.Context) {}
+
+// drawer keeps the value in a secret of its own.
+type drawer struct {
+	In manifest.SecretRef `yaml:"in,required" doc:"Where it is kept."`
+}
+
+func (*drawer) Check(func(path, text string), manifest.Context) {}
+
+func (d *drawer) Keeps() (string, manifest.SecretRef) { return "in.secret", d.In }
 
 func kinds() []manifest.Kind {
 	return []manifest.Kind{
@@ -74,5 +85,6 @@ func kinds() []manifest.Kind {
 		{Name: "random", Doc: "A random value.", New: func() manifest.Settings { return new(random) }},
 		{Name: "hook", Consumer: true, Cache: time.Hour, Doc: "A hook on the wall.", New: func() manifest.Settings { return new(hook) }},
 		{Name: "mail", Consumer: true, Doc: "A letter.", New: func() manifest.Settings { return new(mail) }},
+		{Name: "drawer", Consumer: true, Doc: "A drawer.", New: func() manifest.Settings { return new(drawer) }},
 	}
 }

@@ -113,10 +113,10 @@ func TestASoundManifestBecomesValuesWithDefaults(t *testing.T) {
 }
 
 func TestConsumersAreInTheOrderOfTheFileWithTheirKindsCache(t *testing.T) {
-	src := changed(t, consumers("z: {hook: {room: hall}}\n      b: {mail: {}}\n      a:\n        cache: 2h\n        hook: {room: loft}"))
+	src := changed(t, consumers("z: {hook: {room: hall}}\n      b: {mail: {say: [b, a, b, '']}}\n      a:\n        cache: 2h\n        hook: {room: loft}"))
 	want := []manifest.Consumer{
 		{Name: "z", Cache: time.Hour, Kind: "hook", Settings: &hook{Room: "hall"}},
-		{Name: "b", Kind: "mail", Settings: &mail{}},
+		{Name: "b", Kind: "mail", Settings: &mail{Say: manifest.Argv{"b", "a", "b", ""}}},
 		{Name: "a", Cache: 2 * time.Hour, Kind: "hook", Settings: &hook{Room: "loft"}},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(src)).Credentials[1].Consumers); diff != "" {

@@ -151,6 +151,10 @@ func fieldSchema(f field, kinds []Kind) object {
 		s.put("items", object{{"type", "string"}, {"minLength", 1}})
 		s.put("minItems", 1)
 		s.put("uniqueItems", true)
+	case f.typ == argvType:
+		s.put("type", "array")
+		s.put("items", object{{"type", "string"}})
+		s.put("minItems", 1)
 	case f.typ == tagsType:
 		s.put("type", "object")
 		s.put("additionalProperties", object{{"type", "string"}, {"maxLength", maxTagLength}})
