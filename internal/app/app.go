@@ -81,6 +81,11 @@ func New(cfg Config) (*App, error) {
 	}
 	a.cred = cred
 	a.pipelines = pipelines.NewClient(a.options(), cred)
+	for _, v := range cfg.Manifest.Vaults {
+		if _, err := a.store(v.Name); err != nil {
+			return nil, err
+		}
+	}
 	return a, nil
 }
 
@@ -208,6 +213,8 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 		return engine.Credential{}, err
 	}
 	issued.secretID = "https://" + store.Host() + "/secrets/" + c.Store.Secret
+	target := rotation.Target{Vault: store.Host(), Name: c.Store.Secret}
+	issued.origin = keyvault.Origin{Store: store, Target: target, ContentType: cmp.Or(c.ContentType, issued.contentType)}
 	specs, consumers, err := a.consumers(c, issued)
 	if err != nil {
 		return engine.Credential{}, err
@@ -220,7 +227,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	out := engine.Credential{
 		Spec: rotation.Spec{
 			Name:    rotation.CredentialID(c.Name),
-			Target:  rotation.Target{Vault: store.Host(), Name: c.Store.Secret},
+			Target:  target,
 			Enabled: c.Enabled, Order: issued.order,
 			Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, SweepWindow: a.cfg.Manifest.SweepWindow,
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,

@@ -4,6 +4,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
+	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/azure/logicapps"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
@@ -36,6 +37,8 @@ type issued struct {
 	// tags are those that the issuer sets on the secret, and contentType is the secret's unless the manifest names one.
 	tags        []string
 	contentType string
+	// origin is where the credential is kept, for consumers that read it there themselves.
+	origin keyvault.Origin
 }
 
 // use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
@@ -68,6 +71,7 @@ var consumerKinds = []consumerKind{
 	{automation.VariableKind, makeVariable},
 	{automation.CredentialKind, makeCredentialAsset},
 	{logicapps.Kind, makeAPIConnections},
+	{keyvault.CopyKind, makeCopy},
 }
 
 // Kinds are what a manifest can name.

@@ -102,6 +102,7 @@ func TestScripts(t *testing.T) {
 			"signcert": cmdSignCert,
 			"signsin":  cmdSignsIn,
 			"password": cmdPassword,
+			"tries":    cmdTries,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

@@ -162,7 +162,13 @@ func (v *Vault) Put(ctx context.Context, put driver.Put) (driver.Reading, error)
 		return err
 	})
 	if err != nil {
-		return driver.Reading{}, v.failure(op, true, raw, err)
+		err = v.failure(op, true, raw, err)
+		var e *driver.Error
+		if errors.As(err, &e) && raw != nil && azhttp.SignInPage(raw) {
+			// Nothing says that it came from the vault.
+			e.Kind = driver.Ambiguous
+		}
+		return driver.Reading{}, err
 	}
 	if resp.ID == nil || resp.ID.Version() == "" {
 		return driver.Reading{}, &driver.Error{Kind: driver.Ambiguous, Op: op, Detail: "the answer names no version"}

@@ -38,6 +38,8 @@ type bed struct {
 	// killed is how many runs ended without being asked: each may leave one effect without an end in the ledger.
 	killed     int
 	bystanders map[string]world.PAT
+	// heldAlready says that a consumer is not changed by what it holds already, and counts as told.
+	heldAlready bool
 	// issued are an application's client secrets as they were last seen, for one that is removed is nowhere any more.
 	issued map[string]world.PAT
 }

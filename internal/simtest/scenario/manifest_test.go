@@ -45,6 +45,7 @@ func (s settings) yaml() string {
 	line("vaults:")
 	line("  rekey: {name: kv-rekey}")
 	line("  prod: {name: kv-pat-prod}")
+	line("  apps: {name: kv-apps}")
 	line("schedule: %s", s.schedule)
 	line("ledger: %s", s.ledger)
 	line("credentials:")
