@@ -214,6 +214,7 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	}
 	issued.secretID = "https://" + store.Host() + "/secrets/" + c.Store.Secret
 	target := rotation.Target{Vault: store.Host(), Name: c.Store.Secret}
+	issued.credential = c.Name
 	issued.origin = keyvault.Origin{Store: store, Target: target, ContentType: cmp.Or(c.ContentType, issued.contentType)}
 	specs, consumers, err := a.consumers(c, issued)
 	if err != nil {
@@ -222,6 +223,11 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	tags := issued.tags
 	for name := range c.Tags {
 		tags = append(tags, name)
+	}
+	for _, x := range consumers {
+		if t, ok := x.(tagged); ok {
+			tags = append(tags, t.Tag())
+		}
 	}
 	slices.Sort(tags)
 	out := engine.Credential{

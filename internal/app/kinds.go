@@ -9,6 +9,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/hook/webhook"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/random"
 	"github.com/rekeyhq/rekey/internal/rotation"
@@ -37,8 +38,9 @@ type issued struct {
 	// tags are those that the issuer sets on the secret, and contentType is the secret's unless the manifest names one.
 	tags        []string
 	contentType string
-	// origin is where the credential is kept, for consumers that read it there themselves.
-	origin keyvault.Origin
+	// credential is its name, and origin is where it is kept, for consumers that read it there themselves.
+	credential string
+	origin     keyvault.Origin
 }
 
 // use is what a value signs in to, for consumers that must not be told another's; empty where nobody can say.
@@ -72,6 +74,7 @@ var consumerKinds = []consumerKind{
 	{automation.CredentialKind, makeCredentialAsset},
 	{logicapps.Kind, makeAPIConnections},
 	{keyvault.CopyKind, makeCopy},
+	{webhook.Kind, makeWebhook},
 }
 
 // Kinds are what a manifest can name.

@@ -50,6 +50,7 @@ func program() {
 type simulator struct {
 	*sim.Server
 	endpoints *sim.Endpoints
+	receiver  *receiver // of a webhook's events
 }
 
 type simKey struct{}
@@ -103,6 +104,8 @@ func TestScripts(t *testing.T) {
 			"signsin":  cmdSignsIn,
 			"password": cmdPassword,
 			"tries":    cmdTries,
+			"receiver": cmdReceiver,
+			"received": cmdReceived,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here
@@ -163,7 +166,7 @@ func cmdSim(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v", err)
 	}
 	s := ts.Value(simKey{}).(*simulator)
-	*s = simulator{server, endpoints}
+	*s = simulator{Server: server, endpoints: endpoints}
 	b, err := os.ReadFile(endpoints.Env)
 	ts.Check(err)
 	for _, m := range regexp.MustCompile(`(?m)^export (\w+)='(.*)'$`).FindAllStringSubmatch(string(b), -1) {

@@ -22,7 +22,7 @@ type Spec struct {
 	// in no list that this run can read, and can be replaced but not revoked.
 	Shape string
 	Adopt Adoption
-	// TagNames are the tags that the manifest sets itself.
+	// TagNames are the tags that the manifest sets itself, and those that consumers are marked in.
 	TagNames []string
 
 	Consumers []ConsumerSpec

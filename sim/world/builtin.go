@@ -51,7 +51,8 @@ func BuiltIn() State {
 	prod := vault("kv-pat-prod")
 	own := vault("kv-rekey",
 		secret("svc-devops-pat-password", "67fe4bde9a664c9185c0e8e07d1a93e5", passPAT),
-		secret("svc-mfa-password", "8c73f1e17dd642a783eb0de3af6ffe33", passMFA))
+		secret("svc-mfa-password", "8c73f1e17dd642a783eb0de3af6ffe33", passMFA),
+		secret("webhook-signing-key", "9d84a2f28ee753b894fc1ef4b0700f44", "Sim."+Canary+".webhook.signing.4Wk6"))
 	subscription := "/subscriptions/" + SubscriptionID
 	assign := func(name, principal, role, scope string) *RoleAssignment {
 		return &RoleAssignment{

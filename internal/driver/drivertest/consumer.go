@@ -34,6 +34,10 @@ type ConsumerBed struct {
 	Tried bool
 	// Once says that what is done for a publication is done once, so that nothing mends what a person broke since.
 	Once bool
+	// Local says that a preflight asks no service.
+	Local bool
+	// Forgets says that no mark is where the value is: what was taken while the answer was lost is told again.
+	Forgets bool
 	// Lapse has Lost and Late come to their end.
 	Lapse func()
 }
@@ -126,12 +130,18 @@ func consumerPreflights(run runConsumer) {
 	})
 	for _, f := range []Fault{Lost, Cut, Throttled, Unavailable} {
 		run("a preflight looks again after "+f.String(), func(b *bed[consumer]) {
+			if b.port.bed.Local {
+				b.Skip("nobody is asked")
+			}
 			b.Fault("Preflight", f, 1, 2)
 			b.ok("Preflight", b.port.Preflight(b.Context()))
 		})
 	}
 	for _, f := range []Fault{Page, Malformed, Truncated, Denied} {
 		run("a preflight does not pass after "+f.String(), func(b *bed[consumer]) {
+			if b.port.bed.Local {
+				b.Skip("nobody is asked")
+			}
 			b.Fault("Preflight", f, 1, 100)
 			b.kind("Preflight", b.port.Preflight(b.Context()), driver.Unavailable, driver.Denied)
 		})

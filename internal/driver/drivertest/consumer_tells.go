@@ -106,6 +106,13 @@ func consumerFaults(run runConsumer) {
 			b.kind("Tell", err, driver.Ambiguous)
 			b.port.bed.Lapse()
 			b.calls("Write", 0, 1)
+			if b.port.bed.Forgets {
+				if s, err := b.port.State(b.Context(), nil); err != nil || s.Publication == p {
+					b.Errorf("%+v, %v, and nothing says that it was told", s, err)
+				}
+				_, err := b.port.Tell(b.Context(), p, value(v))
+				b.ok("Tell", err)
+			}
 			stands(b, p, v)
 		})
 	}

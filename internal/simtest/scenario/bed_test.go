@@ -40,6 +40,8 @@ type bed struct {
 	bystanders map[string]world.PAT
 	// heldAlready says that a consumer is not changed by what it holds already, and counts as told.
 	heldAlready bool
+	// receiver is of a webhook's events, nil if there is none.
+	receiver *receiver
 	// issued are an application's client secrets as they were last seen, for one that is removed is nowhere any more.
 	issued map[string]world.PAT
 }
@@ -246,7 +248,7 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 		defer close(ended)
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		network := &network{inner: b.sim.Transport(), hooks: m.hook, stop: stop}
+		network := &network{inner: b.internet(), hooks: m.hook, stop: stop}
 		env := cli.Env{
 			Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Transport: network, Version: "v0.0.0-test",
 			Getenv: func(name string) string {

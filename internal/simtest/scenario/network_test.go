@@ -125,6 +125,8 @@ func (h *hooks) happened() []string {
 func operation(r *http.Request) string {
 	host, path := r.URL.Host, r.URL.Path
 	switch {
+	case host == receiverHost:
+		return "Webhook"
 	case strings.HasSuffix(host, ".vault.azure.net"):
 		parts := strings.Split(strings.Trim(path, "/"), "/")
 		switch {
