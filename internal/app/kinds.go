@@ -9,6 +9,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
+	"github.com/rekeyhq/rekey/internal/hook/command"
 	"github.com/rekeyhq/rekey/internal/hook/webhook"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/random"
@@ -75,6 +76,7 @@ var consumerKinds = []consumerKind{
 	{logicapps.Kind, makeAPIConnections},
 	{keyvault.CopyKind, makeCopy},
 	{webhook.Kind, makeWebhook},
+	{command.Kind, makeCommand},
 }
 
 // Kinds are what a manifest can name.

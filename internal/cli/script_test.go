@@ -27,7 +27,7 @@ import (
 var update = os.Getenv("REKEY_UPDATE") != ""
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rekey": program})
+	testscript.Main(m, map[string]func(){"rekey": program, "deploy": deploy})
 }
 
 // program is the program as main makes it, without the commands that are not the product's. What it prints is kept
@@ -106,6 +106,7 @@ func TestScripts(t *testing.T) {
 			"tries":    cmdTries,
 			"receiver": cmdReceiver,
 			"received": cmdReceived,
+			"deployed": cmdDeployed,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

@@ -26,6 +26,7 @@ type receiver struct {
 	status int // what it answers in place of taking an event; 0: it takes them
 	taken  map[string]int
 	held   string
+	deaf   bool // what deploy hands over is taken, and nothing is done with it
 	wrong  error
 }
 
@@ -54,6 +55,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	if r.status != 0 {
 		w.WriteHeader(r.status)
+		return
+	}
+	if r.deploys(w, req) {
 		return
 	}
 	body, err := io.ReadAll(req.Body)
