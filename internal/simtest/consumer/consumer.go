@@ -80,7 +80,7 @@ type Holding struct {
 }
 
 // Kinds are all kinds. A new one is a file with its entry here.
-var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection}
+var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection, copied}
 
 // Of finds a kind by its name in the manifest.
 func Of(name string) Kind {

@@ -45,6 +45,9 @@ func BystandersOf(s *world.State, promises []Promise) Bystanders {
 	for _, p := range promises {
 		name, _, _ := strings.Cut(p.Target.Vault, ".")
 		delete(b.Secrets, name+"/"+p.Target.Name)
+		for _, c := range p.Consumers { // a copy is told; what no tell may change of it is looked at with the consumers
+			delete(b.Secrets, c.At)
+		}
 		if x := secretOf(s, p.Target); x != nil {
 			b.Tags[p.Target.String()] = foreignTags(x)
 		}
