@@ -255,7 +255,7 @@ func (f file) nameOf(pkg string) string {
 
 // readers may read the bytes of a secret.Value: those who send or make them, the package itself, and what is a test in all but
 // its file's name.
-var readers = []string{"internal/azure/...", "internal/driver/drivertest", "internal/hook/...", "internal/random", "internal/secret"}
+var readers = []string{"internal/azure/...", "internal/check", "internal/driver/drivertest", "internal/hook/...", "internal/random", "internal/secret"}
 
 func TestSecretsAreReadOnlyWhereTheyAreSent(t *testing.T) {
 	t.Parallel()

@@ -93,11 +93,14 @@ var imports = []rule{
 		ours:    []string{"internal/azure/azhttp", "internal/driver", "internal/hook", "internal/manifest", "internal/rotation", "internal/secret"},
 		because: "one receiver behind one port; it sends through the pipeline that all share"},
 
+	{packages: "internal/check", ours: []string{"internal/driver", "internal/manifest", "internal/printable", "internal/rotation", "internal/secret"},
+		because: "what a manifest names to prove a value by: a request or a program, behind one port; it knows no service"},
+
 	{packages: "internal/report",
 		ours:    []string{"internal/driver", "internal/engine", "internal/ledger", "internal/manifest", "internal/rotation"},
 		because: "ids, names, times and reasons to show; it is given results and asks nobody, and it has no way to name a secret"},
 	{packages: "internal/app",
-		ours:    []string{"internal/azure/...", "internal/driver", "internal/engine", "internal/hook/...", "internal/ledger", "internal/manifest", "internal/random", "internal/report", "internal/rotation", "internal/secret"},
+		ours:    []string{"internal/azure/...", "internal/check", "internal/driver", "internal/engine", "internal/hook/...", "internal/ledger", "internal/manifest", "internal/random", "internal/report", "internal/rotation", "internal/secret"},
 		theirs:  microsoft,
 		because: "composition: the only part of the product that knows every adapter"},
 	{packages: "internal/cli",

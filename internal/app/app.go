@@ -237,9 +237,9 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 			Enabled: c.Enabled, Order: issued.order,
 			Lifetime: c.Lifetime, RotateBefore: c.RotateBefore, Overlap: c.Overlap, SweepWindow: a.cfg.Manifest.SweepWindow,
 			Extend: c.Strategy == manifest.Extend, Shape: issued.shape, Adopt: issued.adopt, TagNames: tags,
-			Consumers: specs, RollbackAfter: c.RollbackAfter,
+			Consumers: specs, RollbackAfter: c.RollbackAfter, Checks: trialNames(c),
 		},
-		Issuer: issued.issuer, Store: store, Consumers: consumers, Tags: c.Tags, ContentType: cmp.Or(c.ContentType, issued.contentType), Seal: issued.seal, After: after(c), Makes: issued.makes,
+		Issuer: issued.issuer, Store: store, Consumers: consumers, Checks: a.trials(c), Tags: c.Tags, ContentType: cmp.Or(c.ContentType, issued.contentType), Seal: issued.seal, After: after(c), Makes: issued.makes,
 	}
 	if issued.several != nil {
 		out.Several = several{issued.several}

@@ -199,6 +199,14 @@ func (p *printer) credential(c report.Credential, plan bool) {
 			line(x.State+": ", strings.TrimSuffix(x.Name+", "+x.Place+": "+x.Why, ": "))
 		}
 	}
+	for _, x := range c.Checks {
+		switch {
+		case plan && c.Outcome == report.ToDo:
+			line("checks: ", x.Name+", "+x.Place)
+		case !plan && x.State != "" && x.State != report.Passing:
+			line(x.State+": ", strings.TrimSuffix("check "+x.Name+", "+x.Place+": "+x.Why, ": "))
+		}
+	}
 	if plan && len(c.Assumed) > 0 {
 		line("assumed: ", strings.Join(c.Assumed, "; "))
 	}

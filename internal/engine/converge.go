@@ -135,6 +135,9 @@ func (p *pass) waiting(d rotation.Decision) Result {
 	switch {
 	case d.Code == "unknown" && p.lastErr != nil:
 		return p.result(d, p.lastErr)
+	case d.Code == "check":
+		return p.result(d, &driver.Error{Kind: driver.Rejected, Op: "prove it", Detail: d.Why,
+			Hint: "the old credential is kept until every check passes with the new one; each run tries again"})
 	case d.Code == "consumer":
 		// Nobody hears of a wait, and something that uses the credential stands still.
 		return p.result(d, &driver.Error{Kind: driver.Rejected, Op: "hand it over", Detail: d.Why,

@@ -28,6 +28,7 @@ type Credential struct {
 	Issuer      driver.Issuer
 	Store       driver.Store
 	Consumers   []driver.Consumer
+	Checks      []driver.Check    // the manifest's own
 	Tags        map[string]string // the manifest's own
 	ContentType string
 	// Makes says what a new value will be, for a plan; "" if nobody can know.
@@ -132,6 +133,14 @@ type Result struct {
 	Missing  bool // the vault's list lacks it
 	// Consumers are the manifest's, with what was seen of them last, if anything.
 	Consumers []Consumer
+	// Checks are the manifest's own, with what they said last, if anything.
+	Checks []Trial
+}
+
+// Trial is one of the manifest's checks as a run saw it.
+type Trial struct {
+	ID, Place string
+	Outcome   rotation.Fact[rotation.Check]
 }
 
 // Consumer is one consumer as a run saw it.

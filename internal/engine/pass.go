@@ -147,6 +147,8 @@ func (p *pass) look(ctx context.Context, d rotation.Decision, act bool) {
 		err = p.checkCurrent(ctx)
 	case rotation.NeedConsumers:
 		p.readConsumers(ctx)
+	case rotation.NeedChecks:
+		err = p.tryChecks(ctx)
 	case rotation.NeedFallback:
 		err = p.readFallback(ctx, d.Of)
 	case rotation.NeedPending:
@@ -191,7 +193,7 @@ func (p *pass) took(r driver.Reading, at time.Time) {
 	if p.obs.IssuerDate.IsZero() {
 		p.clock(r.Date, at)
 	}
-	p.obs.Check = rotation.Fact[rotation.Check]{}
+	p.obs.Check, p.obs.Checks = rotation.Fact[rotation.Check]{}, nil
 	if a := p.obs.Attempt; a != nil && a.PutSent {
 		if rec, err := rotation.ParseRecord(r.Secret.Tags[rotation.RecordTag]); err == nil && rec.Generation == a.Generation {
 			// The publication whose answer was lost is there.
@@ -323,5 +325,5 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
 	d.Notes = append(d.Notes, p.consumerNotes(d)...)
-	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen()}
+	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen(), Checks: p.tried()}
 }

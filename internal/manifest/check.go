@@ -249,6 +249,7 @@ func (k *checker) credential(s subject, c *Credential) {
 	}
 	k.allConsumers(s, c)
 	k.oneSlot(s, c, kind)
+	k.trials(s, c)
 	if !ok {
 		return
 	}
@@ -297,7 +298,7 @@ func (k *checker) times(s subject, c *Credential) {
 	if !c.Enabled || life == 0 || before == 0 || overlap == 0 {
 		return
 	}
-	if len(c.Consumers) > 0 && c.RollbackAfter+overlap >= before {
+	if len(c.Consumers)+len(c.Checks) > 0 && c.RollbackAfter+overlap >= before {
 		k.warn(s, "rollbackAfter", "what was there before ends within the overlap of %s by the time that it is rolled back to, %s after a publication, so it never is: lengthen rotateBefore, or shorten either",
 			FormatDuration(overlap), FormatDuration(c.RollbackAfter))
 	}

@@ -148,7 +148,8 @@ type Credential struct {
 	Tags          map[string]string `yaml:"tags" doc:"Tags to set on the secret: 14 at most, for the fifteenth, 'rekey', is Rekey's own."`
 	ContentType   string            `yaml:"contentType" is:"content-type" doc:"The content type to set on the secret."`
 	Consumers     []Consumer        `yaml:"consumers" key:"name" doc:"What uses the value and is told of each new one, by a name of your choice. The old value is revoked only when all of them work with the new one."`
-	RollbackAfter time.Duration     `yaml:"rollbackAfter" default:"1h" doc:"How long after a new value was published its consumers may take to work with it. Then the value before it is published again, they are told, and the next try waits."`
+	Checks        []Trial           `yaml:"checks" key:"name" doc:"What must work besides, once everything was told a new value and again before the old one is revoked, by a name of your choice."`
+	RollbackAfter time.Duration     `yaml:"rollbackAfter" default:"1h" doc:"How long after a new value was published consumers and checks may take to work with it. Then the value before it is published again, they are told, and the next try waits."`
 	DependsOn     Set               `yaml:"dependsOn" doc:"Credentials that come first in each run: if one of them fails, this one is left as it is. What an account issues depends on the account's password by itself."`
 	Check         Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
 	Enabled       bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`

@@ -121,6 +121,19 @@ var bad = []struct {
 	{"a cache for a kind that has none", consumers("c: {mail: {}, cache: 1h}")},
 	{"one thing that is told twice", consumers("c: {hook: {room: hall}}\n      d: {hook: {room: HALL}}")},
 	{"one thing that two credentials tell", append(consumers("c: {hook: {room: hall}}"), edit{"    tags: {team", "    consumers: {e: {hook: {room: hall}}}\n    tags: {team"})},
+	{"a check of no kind", trials("c: {timeout: 1m}")},
+	{"a check of two kinds", trials("c: {http: {url: https://a.example}, command: {run: [x]}}")},
+	{"a check by http to another machine", trials("c: {http: {url: http://api.contoso.com/health}}")},
+	{"a check by http on this machine", append(trials("c: {http: {url: http://localhost:8080/health}}\n      d: {http: {url: 'http://127.0.0.1/'}}\n      e: {http: {url: 'http://[::1]:1/'}}"), edit{"tenant: contoso.onmicrosoft.com", "tenant: x y"})},
+	{"a check by http to a name that begins like this machine's", trials("c: {http: {url: http://localhost.contoso.com/}}")},
+	{"a check with a password in its address", trials("c: {http: {url: https://u:hunter22@api.contoso.com/}}")},
+	{"a check by another protocol", trials("c: {http: {url: file:///etc/passwd}}")},
+	{"a check that does not send the value where it says that it does", trials("c: {http: {url: https://a.example, header: Authorization, value: Bearer value}}")},
+	{"a check whose header is two lines", trials("c: {http: {url: https://a.example, header: X, value: \"{value}\\nX: y\"}}")},
+	{"a check that expects no status", trials("c: {http: {url: https://a.example, status: 99}}")},
+	{"a check that may take long", trials("c: {command: {run: [x]}, timeout: 3m}")},
+	{"a check by a line for a shell", trials("c: {command: {run: ./smoke.sh -q}}")},
+	{"a rollback that comes too late", append(trials("c: {command: {run: [x]}}\n    rollbackAfter: 10d"), edit{"    enabled: false\n", ""})},
 	{"a key twice", []edit{{"    overlap: 24h", "    overlap: 24h\n    overlap: 25h"}}},
 	{"a credential twice", []edit{{"  salt:\n", "  devops-pat:\n"}}},
 	{"a section twice", []edit{{"vaults:\n", "schedule: 2h\nvaults:\n"}}},
@@ -154,6 +167,11 @@ var bad = []struct {
 	{"a merge of a text", []edit{{"random: {}", "random: {}\n    <<: hello"}}},
 	{"a YAML tag", []edit{{"organization: contoso", "organization: !!str contoso"}}},
 	{"a question mark", []edit{{"    enabled: false\n", "    ? enabled\n    : false\n"}}},
+}
+
+// trials gives the second credential checks.
+func trials(lines string) []edit {
+	return []edit{{"    enabled: false\n", "    enabled: false\n    checks:\n      " + lines + "\n"}}
 }
 
 // consumers gives the second credential consumers.

@@ -62,7 +62,9 @@ type Credential struct {
 	Effects []Effect  `json:"effects,omitempty"`
 	// Consumers are those of the manifest, in its order.
 	Consumers []Consumer `json:"consumers,omitempty"`
-	Error     *Error     `json:"error,omitempty"`
+	// Checks are the manifest's own, in its order.
+	Checks []Check `json:"checks,omitempty"`
+	Error  *Error  `json:"error,omitempty"`
 }
 
 // Effect is something that was done.
@@ -144,7 +146,7 @@ func credential(r engine.Result) Credential {
 			c.Notes = append(c.Notes, n.Text)
 		}
 	}
-	c.Consumers = consumers(r)
+	c.Consumers, c.Checks = consumers(r), checks(r)
 	for _, e := range r.Effects {
 		c.Effects = append(c.Effects, Effect{e.Effect, string(e.Phase), e.Target, e.IssuerID, e.Version, e.Expires})
 	}

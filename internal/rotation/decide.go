@@ -122,7 +122,7 @@ func (d *decider) quiet() (Decision, bool) {
 	}
 	d.record, d.haveRecord = r, true
 	open := d.spec.MayHaveSuperseded(r, s.Created, d.now)
-	if (open || d.spec.Census) && len(d.spec.Consumers) > 0 {
+	if (open || d.spec.Census) && len(d.spec.Consumers)+len(d.spec.Checks) > 0 {
 		return Decision{}, false
 	}
 	revokeAt := d.spec.RevokeAt(r, s.Created)
@@ -304,6 +304,9 @@ func (d *decider) finish(strays strays) Decision {
 		if dec, cached := d.waitForCaches(strays); cached {
 			return dec
 		}
+	}
+	if dec, fails := d.checks(); fails {
+		return dec
 	}
 	if len(strays.superseded) > 0 {
 		if revokeAt := d.revokeAt(); d.now.Before(revokeAt) {

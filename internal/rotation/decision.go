@@ -46,6 +46,7 @@ const (
 	NeedVersions                  // the records of all versions of the secret
 	NeedCheck                     // probe the current value
 	NeedConsumers                 // what each consumer holds, and whether it works
+	NeedChecks                    // try the manifest's own checks with the current value
 	NeedFallback                  // read the value of an older version, and probe it
 )
 

@@ -241,7 +241,7 @@ func since(i int, at, cache time.Duration) change {
 	}
 }
 
-var needs = map[Need]string{NeedDirect: "direct", NeedIssued: "issued", NeedVersions: "versions", NeedCheck: "check", NeedConsumers: "consumers", NeedFallback: "fallback"}
+var needs = map[Need]string{NeedDirect: "direct", NeedIssued: "issued", NeedVersions: "versions", NeedCheck: "check", NeedConsumers: "consumers", NeedFallback: "fallback", NeedChecks: "checks"}
 
 // say writes a decision in one line, with times counted from t0.
 func say(d Decision) string {

@@ -30,6 +30,12 @@ func Forecast(spec Spec, obs Observation, now time.Time) (Decision, []string) {
 				obs.Consumers = append(obs.Consumers, Known(ConsumerState{Publication: r.Publication, Works: true}))
 			}
 			assumed = append(assumed, "that the consumers are on the newest publication")
+		case NeedChecks:
+			obs.Checks = make([]Fact[Check], len(spec.Checks))
+			for i := range obs.Checks {
+				obs.Checks[i] = Known(Check{Works: true})
+			}
+			assumed = append(assumed, "that its checks pass")
 		case NeedFallback:
 			obs.Fallback = Known(Fallback{Generation: d.Of, Check: Check{Works: true}})
 			assumed = append(assumed, "that the value before it works")

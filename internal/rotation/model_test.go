@@ -224,7 +224,7 @@ func TestSampledCombinationsOfAllFactsObeyTheRules(t *testing.T) {
 	t.Parallel()
 	commands := commands
 	commands.ways = append(slices.Clone(commands.ways), command(Rollback), command(Rollback))
-	dims := []dimension{secrets, direct, versions, checks, dates, commands, adoption, lists, flags, records, users, deadlines, fallbacks}
+	dims := []dimension{secrets, direct, versions, checks, dates, commands, adoption, lists, flags, records, users, deadlines, fallbacks, proofs}
 	r := rand.New(rand.NewPCG(1, 2))
 	actions := map[string]int{}
 	for n := range 12000 {

@@ -35,6 +35,8 @@ type Observation struct {
 	Told []Publication
 	// Tried is which publication this very run has tried in vain to hand to each consumer, in the same form.
 	Tried []Publication
+	// Checks are the outcomes of the manifest's own checks, by the spec's order; shorter when they were not tried.
+	Checks []Fact[Check]
 	// Fallback is what is known of the value that would be published again.
 	Fallback Fact[Fallback]
 	// StoreDate and IssuerDate are the services' own clocks in this pass; zero when not known.

@@ -75,8 +75,8 @@ func (d *decider) deadline() string {
 	return fmt.Sprintf("; from %s on it is rolled back", stamp(at))
 }
 
-// rollBack decides whether what was there before is published again, because something does not work past its
-// deadline. That counts from when the store says that the publication was committed. A publication that is itself a
+// rollBack decides whether what was there before is published again, because a consumer or a check does not work past
+// the deadline. That counts from when the store says that the publication was committed. A publication that is itself a
 // rollback is never rolled back from: what does not work with either is not mended by it.
 func (d *decider) rollBack(why string) (Decision, bool) {
 	if d.spec.RollbackAfter <= 0 || d.record.RolledBack() || d.now.Before(d.obs.Secret.Value.Created.Add(d.spec.RollbackAfter)) {

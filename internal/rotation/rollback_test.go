@@ -62,6 +62,26 @@ func TestWhatDoesNotWorkPastItsDeadlineIsRolledBack(t *testing.T) {
 	}.run(t)
 }
 
+func TestTheManifestsChecksHoldTheEndOfTheOldOneAndRollBack(t *testing.T) {
+	over := all(replaced, at(t0.Add(day)), spec(func(s *Spec) { s.RollbackAfter = time.Hour }))
+	early := all(replaced, at(t0.Add(30*time.Minute)), spec(func(s *Spec) { s.RollbackAfter = time.Hour }))
+	table{
+		{"they are tried before the old one ends", all(over, trials(passes), func(g *given) { g.Obs.Checks = nil }), "look checks"},
+		{"each of them", all(over, trials(passes, passes), func(g *given) { g.Obs.Checks = g.Obs.Checks[:1] }), "look checks"},
+		{"after everything was told", all(over, trials(fails), consumers(on(false, true)), works), "tell c0"},
+		{"and after everything that was told works", all(over, trials(fails), ill, works, spec(func(s *Spec) { s.RollbackAfter = 0 })), "wait consumer until 24h1m0s"},
+		{"all pass", all(over, trials(passes, passes), consumers(on(true, true))), "revoke old"},
+		{"one fails before the deadline", all(early, trials(passes, fails), works), "wait check until 31m0s"},
+		{"one fails past it", all(over, trials(passes, fails), works), "restore old of current until 120h, next try 25h0m0s, 1 failed"},
+		{"one fails past it and there is none before it", all(over, gone("old"), trials(fails), works), "wait check until 24h1m0s"},
+		{"one fails with a rollback too", all(over, again(1, 30*time.Hour), trials(fails), works), "wait check until 24h1m0s"},
+		{"one that could not be tried says nothing of the value", all(over, trials(silent), works), "wait unknown until 24h1m0s"},
+		{"one that could not be tried does not hide one that fails", all(over, trials(silent, fails), works), "restore old of current until 120h, next try 25h0m0s, 1 failed"},
+		{"lists do not conclude while something older may live", all(over, trials(passes), bulk), "look direct"},
+		{"nothing older lives", trials(passes), "done current"},
+	}.run(t)
+}
+
 func TestWhatIsRolledBackToMustWorkAndOutliveTheOverlap(t *testing.T) {
 	reported := func(g *given) {
 		r := Record{Generation: gen(t0.Add(-24*day), 8), IssuerID: "since", Publication: NewPublication(t0.Add(-24*day), [5]byte{8}), Shape: shape,

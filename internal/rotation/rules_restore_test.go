@@ -1,6 +1,7 @@
 package rotation_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -56,6 +57,11 @@ func (g *given) brokenRestore(a Restore) string {
 			return ""
 		}
 	}
+	for _, c := range g.Obs.Checks {
+		if c.Known && !c.Value.Works {
+			return ""
+		}
+	}
 	return "it rolls back what works"
 }
 
@@ -67,6 +73,21 @@ var fallbacks = dimension{"fallback", []change{nothing,
 		g.Obs.Fallback = Known(Fallback{Generation: gen(t0.Add(-25*day), 7), Check: Check{Why: "401"}})
 	},
 	func(g *given) { g.Obs.Fallback = Fact[Fallback]{Failed: "503"} }}}
+
+func trials(outcomes ...Fact[Check]) change {
+	return func(g *given) {
+		g.Spec.Checks = nil
+		for i := range outcomes {
+			g.Spec.Checks = append(g.Spec.Checks, fmt.Sprintf("k%d", i))
+		}
+		g.Obs.Checks = outcomes
+	}
+}
+
+var passes, fails, silent = Known(Check{Works: true}), Known(Check{Why: "answers 500"}), Fact[Check]{Failed: "no connection"}
+
+var proofs = dimension{"the manifest's checks", []change{nothing, nothing, trials(passes), trials(fails), trials(silent), trials(passes, fails),
+	func(g *given) { g.Spec.Checks = []string{"k0"} }}}
 
 var deadlines = dimension{"rollback after", []change{spec(func(s *Spec) { s.RollbackAfter = time.Hour }), nothing,
 	spec(func(s *Spec) { s.RollbackAfter = 30 * day })}}

@@ -89,6 +89,7 @@ func (g *given) brokenLook(d Decision) string {
 	known := map[Need]bool{
 		NeedDirect: o.Direct, NeedIssued: o.Issued.Known || o.Issued.Failed != "", NeedVersions: o.Versions.Known || o.Versions.Failed != "",
 		NeedCheck: o.Check.Known || o.Check.Failed != "", NeedConsumers: len(o.Consumers) >= len(g.Spec.Consumers),
+		NeedChecks:   len(o.Checks) >= len(g.Spec.Checks),
 		NeedFallback: o.Fallback.Known && o.Fallback.Value.Generation == d.Of || o.Fallback.Failed != "",
 	}
 	if done, ok := known[d.Need]; !ok || done {
@@ -201,6 +202,9 @@ func (g *given) brokenEnd(r Record) string {
 	}
 	if len(g.Obs.Consumers) < len(g.Spec.Consumers) {
 		return "it revokes without having asked the consumers"
+	}
+	if len(g.Obs.Checks) < len(g.Spec.Checks) || slices.ContainsFunc(g.Obs.Checks, func(c Fact[Check]) bool { return !c.Known || !c.Value.Works }) {
+		return "it revokes although not every check has passed"
 	}
 	for i, c := range g.Obs.Consumers {
 		if !c.Known || !c.Value.Works || c.Value.Publication != r.Publication {

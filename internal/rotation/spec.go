@@ -26,7 +26,9 @@ type Spec struct {
 	TagNames []string
 
 	Consumers []ConsumerSpec
-	// RollbackAfter is how long after a publication the consumers may take to work with it; then the one before it is
+	// Checks are the names of what must work besides, in the manifest's order.
+	Checks []string
+	// RollbackAfter is how long after a publication consumers and checks may take to work with it; then the one before it is
 	// published again. 0: never by itself.
 	RollbackAfter time.Duration
 
