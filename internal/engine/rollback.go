@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
@@ -14,6 +16,7 @@ import (
 // fallback is the value that would be published again, as this run has read it from its own version.
 type fallback struct {
 	value secret.Value
+	tags  map[string]string // of its version
 	// probed is the wall clock when the probe that it passed was asked for.
 	probed time.Time
 	// sent says that this run has sent it to the store.
@@ -42,7 +45,7 @@ func (p *pass) readFallback(ctx context.Context, of rotation.Generation) error {
 		out.Why = "the version that should have it has no value"
 	default:
 		p.back.value.Wipe()
-		p.back.value, p.back.probed = r.Value, p.wall()
+		p.back.value, p.back.tags, p.back.probed = r.Value, r.Secret.Tags, p.wall()
 		checked, err := p.c.Issuer.Check(ctx, r.Value)
 		if err != nil {
 			p.obs.Fallback = failed[rotation.Fallback](err, p.now())
@@ -79,7 +82,7 @@ func (p *pass) restore(ctx context.Context, d rotation.Decision, a rotation.Rest
 	if err != nil {
 		return err
 	}
-	put := driver.Put{Name: p.c.Spec.Target.Name, Value: p.back.value, Tags: p.tags(), ContentType: p.c.ContentType, Expires: r.Expires}
+	put := driver.Put{Name: p.c.Spec.Target.Name, Value: p.back.value, Tags: p.restoredTags(), ContentType: p.c.ContentType, Expires: r.Expires}
 	put.Tags[rotation.RecordTag] = tag
 	e := ledger.Entry{Effect: "rollback", Target: p.c.Spec.Target.String(), Reason: d.Why,
 		Generation: string(r.Generation), Publication: string(r.Publication), IssuerID: r.IssuerID, Expires: r.Expires}
@@ -120,6 +123,20 @@ func (p *pass) restore(ctx context.Context, d rotation.Decision, a rotation.Rest
 		return err
 	}
 	return p.readPublished(ctx, r, p.back.value)
+}
+
+// restoredTags are the newest version's, but for those that say something of the value itself, such as its public key:
+// these are as they were beside the value that is published again.
+func (p *pass) restoredTags() map[string]string {
+	const ours = rotation.RecordTag + "-"
+	out := p.tags()
+	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, ours) })
+	for name, v := range p.back.tags {
+		if strings.HasPrefix(name, ours) {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // rolledBack is what a run says at its end that rolled back by itself: whoever waits for a replacement must hear that

@@ -217,6 +217,9 @@ func (d *decider) slotConverge() Decision {
 			return dec
 		}
 	}
+	if dec, fails := d.checks(); fails {
+		return dec
+	}
 	return d.current()
 }
 

@@ -66,7 +66,7 @@ func (d *decider) broken() string {
 // deadline says when what does not work is rolled back, for a person who waits; "" if it is not.
 func (d *decider) deadline() string {
 	at := d.obs.Secret.Value.Created.Add(d.spec.RollbackAfter)
-	if d.spec.RollbackAfter <= 0 || d.record.RolledBack() || !d.now.Before(at) {
+	if d.spec.RollbackAfter <= 0 || d.spec.Order == OneSlot || d.record.RolledBack() || !d.now.Before(at) {
 		return ""
 	}
 	if _, _, lives := d.wayBack(d.formerly()); !lives {
@@ -79,7 +79,7 @@ func (d *decider) deadline() string {
 // the deadline. That counts from when the store says that the publication was committed. A publication that is itself a
 // rollback is never rolled back from: what does not work with either is not mended by it.
 func (d *decider) rollBack(why string) (Decision, bool) {
-	if d.spec.RollbackAfter <= 0 || d.record.RolledBack() || d.now.Before(d.obs.Secret.Value.Created.Add(d.spec.RollbackAfter)) {
+	if d.spec.RollbackAfter <= 0 || d.spec.Order == OneSlot || d.record.RolledBack() || d.now.Before(d.obs.Secret.Value.Created.Add(d.spec.RollbackAfter)) {
 		return Decision{}, false
 	}
 	back, from, lives := d.wayBack(d.formerly())
