@@ -46,9 +46,10 @@ var copied = Kind{
 		last.ID, last.Value, last.Tags = fmt.Sprintf("%032x", 0xc0b1e5+len(x.Versions)), value, maps.Clone(last.Tags)
 		x.Versions = append(x.Versions, &last)
 	},
-	Remove: func(s *world.State, at string) {
+	Remove: func(s *world.State, at string) func(*world.State) {
 		x := secretAt(s, at)
 		x.Deleted = x.Versions[len(x.Versions)-1].Created
+		return func(s *world.State) { secretOf(s, at, true).Deleted = time.Time{} }
 	},
 	Unmark: func(s *world.State, at string) { delete(newestAt(s, at).Tags, copyTag) },
 	Rest: func(s *world.State, told []string) map[string]string {
@@ -84,11 +85,14 @@ func makeCopy(s *world.State, m Making) One {
 		Block: fmt.Sprintf("copy: {vault: rekey, secret: %s, adopt: true}", name)}
 }
 
-func secretAt(s *world.State, at string) *world.Secret {
+func secretAt(s *world.State, at string) *world.Secret { return secretOf(s, at, false) }
+
+// secretOf finds a secret, or with deleted the one of that name that was.
+func secretOf(s *world.State, at string, deleted bool) *world.Secret {
 	vault, name, _ := strings.Cut(at, "/")
 	for _, v := range s.Vaults {
 		for _, x := range v.Secrets {
-			if v.Name == vault && strings.EqualFold(x.Name, name) && x.Deleted.IsZero() {
+			if v.Name == vault && strings.EqualFold(x.Name, name) && x.Deleted.IsZero() != deleted {
 				return x
 			}
 		}
