@@ -81,6 +81,30 @@ func TestEveryPasswordThatAPolicyAllowsIsAsLikelyAsTheOthers(t *testing.T) {
 	}
 }
 
+// Of 256 bytes, 76 would be one too many for 90 characters.
+func TestEveryCharacterIsAsLikelyAsTheOthers(t *testing.T) {
+	var alphabet []byte
+	for c := byte('!'); len(alphabet) < 90; c++ {
+		alphabet = append(alphabet, c)
+	}
+	const n = 50_000
+	seen, fill := map[byte]float64{}, seeded()
+	for range n / 1000 {
+		_, v := issued(t, random.Settings{Password: &random.Password{Length: 1000, Alphabet: string(alphabet)}}, fill)
+		for i := range len(v) {
+			seen[v[i]]++
+		}
+	}
+	chi := 0.0
+	for _, c := range alphabet {
+		chi += math.Pow(seen[c]-n/90., 2) / (n / 90.)
+	}
+	// 89 degrees of freedom: over 135.8 in one of a thousand. The seed is the same each time.
+	if chi > 135.8 {
+		t.Errorf("chi-square %.1f", chi)
+	}
+}
+
 // seeded is a simple generator with a fixed seed (splitmix64).
 func seeded() func([]byte) {
 	x := uint64(42)

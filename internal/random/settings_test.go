@@ -37,6 +37,8 @@ func TestAValueIsDescribedWithWhatThereIsToGuess(t *testing.T) {
 		"{password: {}}":           "a password of 32 of 62 characters, with at least one digit, one lower, one upper: 190 bits to guess",
 		"{password: {length: 20}}": "a password of 20 of 62 characters, with at least one digit, one lower, one upper: 119 bits to guess", // 119.08 without the classes
 		"{password: {alphabet: '0123456789abcdef', length: 32}}": "a password of 32 of 16 characters: 128 bits to guess",
+		// 98.1 if the digit need not be there: of 17^24 texts, 16^24 have none.
+		"{password: {alphabet: abcdefghijklmnop1, classes: [digit], length: 24}}": "a password of 24 of 17 characters, with at least one digit: 97 bits to guess",
 		"{passphrase: {}}":           "a passphrase of 7 words: 126 bits to guess",
 		"{keyPair: {}}":              "a key pair, ec-p256: about 128 bits of security",
 		"{keyPair: {type: ed25519}}": "a key pair, ed25519: about 128 bits of security",

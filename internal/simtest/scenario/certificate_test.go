@@ -198,3 +198,21 @@ func TestTwoRunsOfAFirstCertificateAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestACertificateIsRolledBack(t *testing.T) {
+	playCertificate(t, func(b *bed) {
+		b.apply().is(report.Done, "current")
+		first := b.newest()
+		b.pass(time.Hour)
+		b.run("rotate", credential).is(report.Waiting, "overlap").did("issue", "publish")
+		b.run("rollback", credential, "--yes").is(report.Waiting, "overlap").did("rollback")
+		if b.newest().Value != first.Value || len(b.versions()) != 3 {
+			b.Error("the first certificate is not the newest one's")
+		}
+		b.pass(day + time.Minute)
+		b.settle()
+		if n := len(b.alive()); n != 1 {
+			b.Errorf("%d are alive", n)
+		}
+	})
+}

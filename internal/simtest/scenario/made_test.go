@@ -223,3 +223,28 @@ func TestTwoRunsOfAValueOfOurMakingAtOnceEndWithOne(t *testing.T) {
 		})
 	}
 }
+
+// What was rolled back from is ended like any predecessor, and what was rolled back to is in two versions, which end
+// together.
+func TestAValueOfOurMakingIsRolledBack(t *testing.T) {
+	playMade(t, func(b *bed) {
+		b.apply().is(report.Done, "current")
+		first := b.newest()
+		b.pass(time.Hour)
+		b.run("rotate", credential).is(report.Waiting, "overlap").did("publish")
+		b.run("rollback", credential, "--yes").is(report.Waiting, "overlap").did("rollback")
+		if b.newest().Value != first.Value || len(b.versions()) != 3 {
+			b.Error("the first value is not the newest one's")
+		}
+		b.pass(day + time.Minute)
+		b.settle()
+		b.run("rotate", credential).did("publish")
+		b.pass(day + time.Minute)
+		b.settle()
+		for _, v := range b.versions() {
+			if newest := v.ID == b.newest().ID; v.Disabled == newest {
+				b.Errorf("version %s is disabled: %t", v.ID, v.Disabled)
+			}
+		}
+	})
+}
