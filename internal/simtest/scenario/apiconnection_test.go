@@ -140,6 +140,7 @@ func TestAnAPIConnectionThatCannotBeToldHoldsTheEndOfTheOldOne(t *testing.T) {
 	for name, c := range sickConnection {
 		t.Run(name, func(t *testing.T) {
 			connected(t, func(b *bed) {
+				b.neverRollsBack()
 				old := b.joined()
 				f := c.does
 				f.Service = "connections"
@@ -173,6 +174,7 @@ func TestAnAPIConnectionThatCannotBeToldHoldsTheEndOfTheOldOne(t *testing.T) {
 
 func TestAnAPIConnectionThatAnswersWellAndDoesNothingIsSaidToHaveDoneNothing(t *testing.T) {
 	connected(t, func(b *bed) {
+		b.neverRollsBack()
 		old := b.joined()
 		deaf := func(on bool) { b.world(func(w *world.World) { w.Knobs.Connections.Ignore = on }) }
 		deaf(true)

@@ -168,6 +168,7 @@ func TestARunbookThatCannotBeToldHoldsTheEndOfTheOldOneAndNoOtherConsumer(t *tes
 	for name, c := range sickRunbook {
 		t.Run(name, func(t *testing.T) {
 			runners(t, func(b *bed) {
+				b.neverRollsBack()
 				old := b.ran()
 				if c.knobs != nil {
 					b.automation(c.knobs)
