@@ -90,6 +90,7 @@ anywhere, goes on where the last one stopped.
 
 A first session:
   rekey init                     write a commented rekey.yaml
+  rekey add pat                  add a token, a client secret or what uses it, out of lists of what is there
   rekey validate                 check it, without any connection
   rekey plan                     what would happen now, and when the next thing is due; writes nothing
   rekey apply                    do it; run this every hour
@@ -131,6 +132,7 @@ func New(env Env) *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
 		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
+	root.AddCommand(o.addCommand(), o.listCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}
@@ -207,6 +209,11 @@ func (o *options) open() (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.start(m, problems)
+}
+
+// start brings a manifest to life that was read.
+func (o *options) start(m *manifest.Manifest, problems manifest.Problems) (*app.App, error) {
 	if problems.Failed() {
 		fmt.Fprint(o.env.Stderr, problems)
 		return nil, Exit(ExitUsage, fmt.Errorf("%w: nothing was done; mend the lines above, and check with rekey validate", errManifest))

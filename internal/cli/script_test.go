@@ -93,6 +93,7 @@ func TestScripts(t *testing.T) {
 			"replace":  cmdReplace,
 			"document": cmdDocument,
 			"uses":     cmdUses,
+			"dates":    cmdDates,
 			"pat":      cmdPAT,
 			"holds":    cmdHolds,
 			"alive":    cmdAlive,
@@ -120,7 +121,8 @@ func TestScripts(t *testing.T) {
 // worlds are what a script can have the built-in world changed by.
 var worlds = map[string]func(*world.State){
 	// The account of the example must pass multi-factor authentication.
-	"mfa": func(s *world.State) { s.Users[0].MFARequired = true },
+	"mfa":      func(s *world.State) { s.Users[0].MFARequired = true },
+	"handmade": handmade,
 	// Rekey may not touch the vault that it publishes to.
 	"denied": func(s *world.State) { s.RoleAssignments = s.RoleAssignments[1:] },
 	// The example's app registration has lost its owners, and Rekey may change every one.

@@ -49,6 +49,7 @@ type ResourceCall struct {
 	Method string
 	// Path begins with the id of a resource, and Version is the api-version.
 	Path, Version string
+	Query         url.Values // besides the api-version
 	Body          []byte
 	Write         bool // it changes something
 	// Hint is what a person can do about a refusal, and about what is not there.
@@ -102,7 +103,11 @@ func (c *Resources) send(ctx context.Context, r ResourceCall) (*http.Response, e
 	if err != nil {
 		return nil, err
 	}
-	req, err := runtime.NewRequest(ctx, r.Method, at+"?api-version="+url.QueryEscape(r.Version))
+	q := url.Values{"api-version": {r.Version}}
+	for name, values := range r.Query {
+		q[name] = values
+	}
+	req, err := runtime.NewRequest(ctx, r.Method, at+"?"+q.Encode())
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +120,19 @@ func (c *Resources) send(ctx context.Context, r ResourceCall) (*http.Response, e
 	return c.pl.Do(req)
 }
 
-// address escapes each part of a path, which must begin at a subscription: a token goes nowhere else.
+// Next is the path and the query of a list's next page, if its address is Resource Manager's own.
+func (c *Resources) Next(link string) (path string, query url.Values, ok bool) {
+	rest, own := strings.CutPrefix(link, c.host+"/")
+	path, raw, _ := strings.Cut("/"+rest, "?")
+	query, err := url.ParseQuery(raw)
+	plain, perr := url.PathUnescape(path)
+	return plain, query, own && err == nil && perr == nil
+}
+
+// address escapes each part of a path, which must begin at a subscription: a token goes nowhere else. The list of
+// subscriptions alone does not.
 func (c *Resources) address(path string) (string, error) {
-	if !strings.HasPrefix(strings.ToLower(path), "/subscriptions/") {
+	if path != "/subscriptions" && !strings.HasPrefix(strings.ToLower(path), "/subscriptions/") {
 		return "", &driver.Error{Kind: driver.Rejected, Op: "call Azure Resource Manager", Detail: "the path is not below a subscription"}
 	}
 	parts := strings.Split(path, "/")

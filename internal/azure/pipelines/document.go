@@ -42,6 +42,15 @@ func (d document) object(member string) document {
 	return o
 }
 
+// list is a member that is a list of objects; nil if it is not.
+func (d document) list(member string) []document {
+	var l []document
+	if json.Unmarshal(d[member], &l) != nil {
+		return nil
+	}
+	return l
+}
+
 // set puts a value of ours in. It cannot fail: texts, documents and lists of them are all that is put.
 func (d document) set(member string, v any) {
 	b, err := json.Marshal(v)

@@ -80,6 +80,8 @@ type request struct {
 	write            bool // it changes something
 	// denied is what a person can do about a refusal.
 	denied string
+	// next takes the token of a list's next page, where it is not nil.
+	next *string
 }
 
 // call sends a request and decodes its answer into out.
@@ -95,6 +97,9 @@ func (c *Client) call(ctx context.Context, r request, out any) (time.Time, error
 		}
 		date := azhttp.Date(resp)
 		page := azhttp.SignInPage(resp)
+		if r.next != nil {
+			*r.next = resp.Header.Get("X-MS-ContinuationToken")
+		}
 		switch {
 		case !renewed && (resp.StatusCode == http.StatusUnauthorized || page && !r.write):
 			// The token may have been ended before its date. A sign-in page in answer to a write is left to the caller's
