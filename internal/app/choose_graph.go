@@ -18,13 +18,14 @@ var applications = &Listing{
 		all, err := q.App.graphClient().Applications(ctx, q.heard)
 		var out []Choice
 		for _, x := range all {
-			c := Choice{ID: x.AppID, Name: x.Name, data: x, About: []About{{"secrets", secretsOf(x)}}}
-			if x.Owners == 0 {
-				c.About = append(c.About, About{"owners", "none: nobody answers for it"})
-			} else if x.Owners > 0 {
-				c.About = append(c.About, About{"owners", fmt.Sprint(x.Owners)})
+			about := []About{{"secrets", secretsOf(x)}}
+			switch {
+			case x.Owners == 0: // before anything that a narrow line would cut it off behind
+				about = []About{{"owners", "none"}, about[0]}
+			case x.Owners > 0:
+				about = append(about, About{"owners", fmt.Sprint(x.Owners)})
 			}
-			out = append(out, c)
+			out = append(out, Choice{ID: x.AppID, Name: x.Name, data: x, About: about})
 		}
 		return out, err
 	},

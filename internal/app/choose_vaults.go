@@ -55,15 +55,18 @@ var vaults = &Listing{
 	},
 }
 
-// storeVaults are vaults to publish to: those of the manifest first by name, and those that can be seen if that works.
-var storeVaults = &Listing{
-	Name: "vaults", ByHand: vaults.ByHand,
-	list: func(ctx context.Context, q *Asked) ([]Choice, error) {
+// storeVaults are vaults to publish to, sealVaults those to seal a sign-in in: what one is, the other must not be.
+var (
+	storeVaults = &Listing{Name: "vaults", ByHand: vaults.ByHand, list: vaultsBut((*App).signsIn)}
+	sealVaults  = &Listing{Name: "vaults", ByHand: vaults.ByHand, list: vaultsBut((*App).publishes)}
+)
+
+// vaultsBut are the vaults of the manifest, and those that can be seen if that works.
+func vaultsBut(unfit func(a *App, vault string) string) func(context.Context, *Asked) ([]Choice, error) {
+	return func(ctx context.Context, q *Asked) ([]Choice, error) {
 		var out []Choice
 		for _, v := range q.App.cfg.Manifest.Vaults {
-			c := Choice{ID: v.Name, Name: v.Name, About: []About{{"vault", strings.TrimSuffix(v.Host, q.App.vaultSuffix())}, {"manifest", "yes"}}}
-			c.Unfit = q.App.signsIn(v.Name)
-			out = append(out, c)
+			out = append(out, Choice{ID: v.Name, About: []About{{"vault", strings.TrimSuffix(v.Host, q.App.vaultSuffix())}, {"manifest", "yes"}}, Unfit: unfit(q.App, v.Name)})
 		}
 		seen, err := vaults.list(ctx, q)
 		if err != nil && len(out) > 0 && driver.KindOf(err) == driver.Denied {
@@ -75,7 +78,7 @@ var storeVaults = &Listing{
 			}
 		}
 		return out, err
-	},
+	}
 }
 
 // vaultNamed is the manifest's name for a vault; "" if it has none.
@@ -93,6 +96,16 @@ func (a *App) signsIn(vault string) string {
 	for _, acc := range a.cfg.Manifest.Accounts {
 		if acc.Secret().Vault == vault && acc.SharedVault == "" {
 			return "account " + acc.Name + " signs in with a secret of it, which no consumer may read"
+		}
+	}
+	return ""
+}
+
+// publishes says why a vault is none to seal a sign-in in: consumers read it.
+func (a *App) publishes(vault string) string {
+	for _, c := range a.cfg.Manifest.Credentials {
+		if c.Store.Vault == vault {
+			return "credential " + c.Name + " is kept in it, so that consumers read it"
 		}
 	}
 	return ""

@@ -89,7 +89,7 @@ its overlap. What to rotate is in a manifest, rekey.yaml; what is really there i
 anywhere, goes on where the last one stopped.
 
 A first session:
-  rekey init                     write a commented rekey.yaml
+  rekey init                     write a rekey.yaml, by a few questions at a terminal
   rekey add pat                  add a token, a client secret or what uses it, out of lists of what is there
   rekey validate                 check it, without any connection
   rekey plan                     what would happen now, and when the next thing is due; writes nothing

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -21,30 +20,6 @@ import (
 	"github.com/rekeyhq/rekey/internal/printable"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
-
-func (o *options) initCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "init", Short: "write a commented manifest to start from",
-		Long:    "Init writes a commented manifest to start from. It never overwrites one.",
-		Example: example("rekey init", "rekey init -f prod.yaml"),
-		Args:    none,
-		RunE: func(*cobra.Command, []string) error {
-			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-			if errors.Is(err, os.ErrExist) {
-				return Exit(ExitUsage, fmt.Errorf("%s is there already, and init overwrites nothing: name another file with -f", o.file))
-			}
-			if err != nil {
-				return Exit(ExitFailed, err)
-			}
-			_, err = f.Write(manifest.Starter())
-			if err = errors.Join(err, f.Close()); err != nil {
-				return Exit(ExitFailed, err)
-			}
-			fmt.Fprintf(o.env.Stdout, "wrote %s: put your names in, then run rekey validate\n", o.file)
-			return nil
-		},
-	}
-}
 
 func (o *options) validateCommand() *cobra.Command {
 	return &cobra.Command{
