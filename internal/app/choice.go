@@ -19,7 +19,8 @@ type Choice struct {
 	// Unfit is why it cannot be chosen; "" if it can.
 	Unfit string
 
-	data any
+	data   any
+	listed bool
 }
 
 // About is one thing that is known of a choice.
@@ -42,6 +43,8 @@ type Question struct {
 	// Form is how the manifest names it: what has it is taken as it is, and anything else is looked for by name. Nil:
 	// anything is taken as it is.
 	Form *regexp.Regexp
+	// Many says that several can be chosen, which are said with commas between.
+	Many bool
 	// List is what there is to choose from; nil where there is nothing to list.
 	List *Listing
 	// Listed says whether the list is of use, after other answers; nil for always.
@@ -82,8 +85,21 @@ func (q *Asked) Of(flag string) string { return q.said[flag] }
 // Say takes an answer in the form that the manifest has.
 func (q *Asked) Say(flag, value string) { q.said[flag] = value }
 
-// Choose takes a choice of a list as the answer.
-func (q *Asked) Choose(flag string, c Choice) { q.said[flag], q.known[flag] = c.ID, c }
+// Choose takes a choice as the answer. Of one that was typed only the id is known.
+func (q *Asked) Choose(flag string, c Choice) {
+	if q.said[flag] = c.ID; c.listed {
+		q.known[flag] = c
+	}
+}
+
+// ChooseAll takes several choices of a list as the answer.
+func (q *Asked) ChooseAll(flag string, all []Choice) {
+	var ids []string
+	for _, c := range all {
+		ids = append(ids, c.ID)
+	}
+	q.said[flag] = strings.Join(ids, ",")
+}
 
 // Choices lists what there is to choose from, once.
 func (q *Asked) Choices(ctx context.Context, x Question) ([]Choice, error) {
@@ -114,6 +130,9 @@ func (l *Listing) choices(ctx context.Context, q *Asked) ([]Choice, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range all {
+		all[i].listed = true
+	}
 	slices.SortStableFunc(all, func(a, b Choice) int {
 		return strings.Compare(strings.ToLower(a.Shown()+"\n"+a.ID), strings.ToLower(b.Shown()+"\n"+b.ID))
 	})
@@ -134,28 +153,47 @@ func (c Choice) Shown() string {
 // Take takes what somebody typed or gave as a flag: in the form of the manifest as it is, anything else if exactly one
 // choice has that name, or else has it in its name.
 func (q *Asked) Take(ctx context.Context, x Question, typed string) error {
+	if !x.Many {
+		c, err := q.meant(ctx, x, typed)
+		if err == nil {
+			q.Choose(x.Flag, c)
+		}
+		return err
+	}
+	var all []Choice
+	for part := range strings.SplitSeq(typed, ",") {
+		c, err := q.meant(ctx, x, strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		all = append(all, c)
+	}
+	q.ChooseAll(x.Flag, all)
+	return nil
+}
+
+// meant is the choice that a text means.
+func (q *Asked) meant(ctx context.Context, x Question, typed string) (Choice, error) {
 	if x.Form == nil || x.Form.MatchString(typed) {
-		q.Say(x.Flag, typed)
-		return nil
+		return Choice{ID: typed}, nil
 	}
 	if x.List == nil {
-		return fmt.Errorf("%s %q is not of the form that it must have: %s", x.Word(), typed, x.Usage)
+		return Choice{}, fmt.Errorf("%s %q is not of the form that it must have: %s", x.Word(), typed, x.Usage)
 	}
 	all, err := q.Choices(ctx, x)
 	if err != nil {
-		return err
+		return Choice{}, err
 	}
 	found := Matching(all, typed)
 	switch {
 	case len(found) == 0:
-		return fmt.Errorf("--%s %q: none of the %d that can be seen has that name, and it is no id", x.Flag, typed, len(all))
+		return Choice{}, fmt.Errorf("%s %q: none of the %d that can be seen has that name, and it is no id", x.Word(), typed, len(all))
 	case len(found) > 1:
-		return fmt.Errorf("--%s %q: %d have that in their names, such as %q and %q: give more of the name, or the id", x.Flag, typed, len(found), found[0].Shown(), found[1].Shown())
+		return Choice{}, fmt.Errorf("%s %q: %d have that in their names, such as %q and %q: give more of the name, or the id", x.Word(), typed, len(found), found[0].Shown(), found[1].Shown())
 	case found[0].Unfit != "":
-		return fmt.Errorf("--%s %q cannot be chosen: %s", x.Flag, typed, found[0].Unfit)
+		return Choice{}, fmt.Errorf("%s %q cannot be chosen: %s", x.Word(), typed, found[0].Unfit)
 	}
-	q.Choose(x.Flag, found[0])
-	return nil
+	return found[0], nil
 }
 
 // Matching are the choices that a text means: the one of that id, those of that name, else those that have it in name or

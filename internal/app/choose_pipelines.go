@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ var connections = &Listing{
 		var out []Choice
 		for _, x := range all {
 			c := Choice{ID: x.ID, Name: x.Name, Unfit: x.Unfit, About: []About{{"type", x.Type}, {"holds", holds(x.Scheme)}, {"for", x.Target}}}
-			if told := q.App.toldAlready("serviceConnection", &pipelines.ConnectionSettings{Organization: q.Of("organization"), ID: x.ID}); c.Unfit == "" {
+			if told := q.App.toldAlready("serviceConnection", (&pipelines.ConnectionSettings{Organization: q.Of("organization"), ID: x.ID}).Location()); c.Unfit == "" {
 				c.Unfit = told
 			}
 			if len(x.Projects) > 1 {
@@ -31,11 +32,18 @@ var connections = &Listing{
 	},
 }
 
-// toldAlready says which consumer of the manifest is the same thing: two would undo each other's work.
-func (a *App) toldAlready(kind string, s manifest.Located) string {
+// toldAlready says which consumer of the manifest is at that place: two would undo each other's work.
+func (a *App) toldAlready(kind, place string) string {
 	for _, c := range a.cfg.Manifest.Credentials {
 		for _, x := range c.Consumers {
-			if there, ok := x.Settings.(manifest.Located); ok && x.Kind == kind && there.Location() == s.Location() {
+			var places []string
+			switch s := x.Settings.(type) {
+			case manifest.Located:
+				places = []string{s.Location()}
+			case manifest.LocatedAll:
+				places = s.Locations()
+			}
+			if x.Kind == kind && slices.Contains(places, place) {
 				return "it is consumer " + x.Name + " of credential " + c.Name
 			}
 		}
@@ -92,7 +100,7 @@ var groupVariables = &Listing{
 		g, _ := c.data.(pipelines.ListedGroup)
 		var out []Choice
 		for _, name := range g.Secrets {
-			told := q.App.toldAlready("variableGroup", &pipelines.GroupSettings{Organization: q.Of("organization"), ID: g.ID, Variable: name})
+			told := q.App.toldAlready("variableGroup", (&pipelines.GroupSettings{Organization: q.Of("organization"), ID: g.ID, Variable: name}).Location())
 			out = append(out, Choice{ID: name, Unfit: told})
 		}
 		return out, nil

@@ -23,9 +23,41 @@ var apiConnections = &Listing{
 	Name: "api-connections", Short: "the API connections of Logic Apps that Rekey's identity sees",
 	ByHand: "its resource id is on the connection's page Properties",
 	list: func(ctx context.Context, q *Asked) ([]Choice, error) {
-		return q.App.listed(ctx, resources.APIConnections, q.heard)
+		all, err := q.App.listed(ctx, resources.APIConnections, q.heard)
+		for i, c := range all {
+			all[i].Unfit = q.App.toldAlready("apiConnection", strings.ToLower(c.ID))
+		}
+		return all, err
 	},
 }
+
+// addAPIConnections adds API connections as one consumer.
+func addAPIConnections() Addition {
+	return Addition{
+		Command: "api-connection", Short: "add API connections of Logic Apps that a credential is handed to",
+		Long: "Add api-connection writes a consumer of a credential into the manifest: one API connection or several.\n" + consumerText + `
+An update replaces every parameter value of a connection, and Azure shows none: what a connector needs besides client id,
+secret and tenant is written into the consumer's values by hand.`,
+		Examples: []string{
+			"rekey add api-connection",
+			"rekey add api-connection workflows --to web-secret --connections reporting-keyvault,warehouse-sql",
+		},
+		Questions: []Question{
+			toCredential(),
+			{Flag: "connections", Ask: "Which API connections?", Usage: "the API connections, by resource id or name, with commas between", Form: isConnection, Many: true, List: apiConnections},
+			named("the consumer's name", func(*Asked) string { return "workflows" }), cached(),
+		},
+		write: func(_ context.Context, q *Asked) ([]manifest.Addition, error) {
+			settings := []string{"ids:"}
+			for id := range strings.SplitSeq(q.Of("connections"), ",") {
+				settings = append(settings, "  - "+manifest.Scalar(id))
+			}
+			return q.consumer("apiConnection", settings...), nil
+		},
+	}
+}
+
+var isConnection = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/?#%,]{1,90}/providers/Microsoft\.Web/connections/[^/?#%,]{1,80}$`)
 
 func (a *App) listed(ctx context.Context, kind string, heard func(int)) ([]Choice, error) {
 	all, err := a.seen().List(ctx, kind, heard)

@@ -149,6 +149,9 @@ func (k *asker) ask(ctx context.Context, q *app.Asked, x app.Question, otherwise
 		case isNumber && n >= 1 && n <= len(l.fit):
 			q.Choose(x.Flag, l.fit[n-1])
 			return nil
+		case x.Many && l.several(text) != nil:
+			q.ChooseAll(x.Flag, l.several(text))
+			return nil
 		case len(all) > 0 && l.one(text) != nil:
 			q.Choose(x.Flag, *l.one(text))
 			return nil
@@ -159,7 +162,7 @@ func (k *asker) ask(ctx context.Context, q *app.Asked, x app.Question, otherwise
 				again = false
 			}
 		case x.Form == nil || x.Form.MatchString(text):
-			q.Say(x.Flag, text)
+			q.Choose(x.Flag, app.Choice{ID: text})
 			return nil
 		default:
 			k.say("  that is none of them, and not of the form that it must have: %s\n", x.Usage)
@@ -171,6 +174,8 @@ func (k *asker) ask(ctx context.Context, q *app.Asked, x app.Question, otherwise
 func prompt(l *page, x app.Question, otherwise string) string {
 	var says []string
 	switch {
+	case len(l.fit) > 0 && x.Many:
+		says = append(says, "numbers, or a part of a name")
 	case len(l.fit) > 0:
 		says = append(says, "a number, or a part of a name")
 	case len(l.all) > 0:
@@ -261,6 +266,18 @@ func (l *page) one(text string) *app.Choice {
 		return &found[0]
 	}
 	return nil
+}
+
+// several are the choices of several numbers; nil if the text is anything else.
+func (l *page) several(text string) (out []app.Choice) {
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		n, ok := number(part)
+		if !ok || n < 1 || n > len(l.fit) {
+			return nil
+		}
+		out = append(out, l.fit[n-1])
+	}
+	return out
 }
 
 // text is the part that is shown, a line each.

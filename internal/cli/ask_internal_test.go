@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,5 +105,20 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	holds("two")
 	if err := replaceFile(filepath.Join(dir, "none"), nil, []byte("x")); err == nil {
 		t.Error("a file that is not there was replaced")
+	}
+}
+
+func TestAnInterruptIsHeardWhileNothingIsTyped(t *testing.T) {
+	t.Parallel()
+	silent, typing := io.Pipe()
+	defer typing.Close()
+	var said bytes.Buffer
+	k := &asker{o: &options{env: Env{Stderr: &said}}, in: bufio.NewReader(silent)}
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	_, err := k.line(ctx, "name> ")
+	var e *exit
+	if !errors.Is(err, errLeft) || !errors.As(err, &e) || e.code != ExitPerson || said.String() != "name> \n" {
+		t.Errorf("%v after %q", err, said.String())
 	}
 }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -31,6 +32,13 @@ func handmade(s *world.State) {
 	reader := *s.RoleAssignments[0]
 	reader.Name, reader.RoleID, reader.Scope = "0a1f6a06-6a5e-4c46-9f57-8d9a5f5e2d01", world.RoleReader, "/subscriptions/"+world.SubscriptionID
 	s.RoleAssignments = append(s.RoleAssignments, &reader)
+}
+
+// crowded is a world with more projects than an answer or a screen holds.
+func crowded(s *world.State) {
+	for i := range 250 {
+		s.Organizations[0].Projects = append(s.Organizations[0].Projects, &world.Project{ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", i), Name: fmt.Sprintf("team-%03d", i)})
+	}
 }
 
 var plainDate = regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`)

@@ -123,6 +123,7 @@ var worlds = map[string]func(*world.State){
 	// The account of the example must pass multi-factor authentication.
 	"mfa":      func(s *world.State) { s.Users[0].MFARequired = true },
 	"handmade": handmade,
+	"crowded":  crowded,
 	// Rekey may not touch the vault that it publishes to.
 	"denied": func(s *world.State) { s.RoleAssignments = s.RoleAssignments[1:] },
 	// The example's app registration has lost its owners, and Rekey may change every one.

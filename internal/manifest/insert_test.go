@@ -99,11 +99,12 @@ func TestWhatCannotBeAddedToIsLeftToItsPerson(t *testing.T) {
 		src, why string
 		add      manifest.Addition
 	}{
-		"entries in braces":              {strings.Replace(grown, "vaults:\n  prod: {name: kv-prod}     # what consumers read", "vaults: {prod: {name: kv-prod}}", 1), "rekey.yaml:5: nothing can be added to vaults: what it holds begins on its own line", manifest.Addition{Path: []string{"vaults"}, Lines: []string{"other: {name: kv-other}"}}},
-		"a file of braces":               {`{version: 1, tenant: contoso.example, identity: {managedIdentity: {}}, vaults: {v: {name: kv-v}}, credentials: {}}`, "nothing can be added", another},
-		"braces that go on on new lines": {strings.Replace(grown, "vaults:\n  prod: {name: kv-prod}     # what consumers read", "vaults:\n  {\n  prod: {name: kv-prod}\n  }", 1), "do not stand on lines of their own", manifest.Addition{Path: []string{"vaults"}, Lines: []string{"other: {name: kv-other}"}}},
-		"consumers from an alias":        {strings.Replace(grown, "    # enabled: false\n", "    consumers: &all\n      hall: {hook: {room: hall}}\n", 1), "what it holds begins on its own line", consumer("one", "attic2")},
-		"a file that is none":            {"", "cannot be read", another},
+		"entries in braces":                  {strings.Replace(grown, "vaults:\n  prod: {name: kv-prod}     # what consumers read", "vaults: {prod: {name: kv-prod}}", 1), "rekey.yaml:5: nothing can be added to vaults: what it holds begins on its own line", manifest.Addition{Path: []string{"vaults"}, Lines: []string{"other: {name: kv-other}"}}},
+		"a file of braces":                   {`{version: 1, tenant: contoso.example, identity: {managedIdentity: {}}, vaults: {v: {name: kv-v}}, credentials: {}}`, "nothing can be added", another},
+		"braces that go on on new lines":     {strings.Replace(grown, "vaults:\n  prod: {name: kv-prod}     # what consumers read", "vaults:\n  {\n  prod: {name: kv-prod}\n  }", 1), "do not stand on lines of their own", manifest.Addition{Path: []string{"vaults"}, Lines: []string{"other: {name: kv-other}"}}},
+		"consumers from an alias":            {strings.Replace(grown, "    # enabled: false\n", "    consumers: &all\n      hall: {hook: {room: hall}}\n", 1), "what it holds begins on its own line", consumer("one", "attic2")},
+		"lines that are more than one entry": {grown, "the lines would mean something else there", manifest.Addition{Path: []string{"vaults"}, Lines: []string{"other: {name: kv-other}", "more: {name: kv-more}"}}},
+		"a file that is none":                {"", "cannot be read", another},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := manifest.Insert("rekey.yaml", []byte(c.src), kinds(), c.add)
