@@ -55,6 +55,14 @@ func (q *Asked) credential(block []string) ([]manifest.Addition, error) {
 	return append(adds, manifest.Addition{Path: []string{"credentials"}, Lines: lines}), nil
 }
 
+// Notes are what a person should know of the answers, and nothing was asked about.
+func (q *Asked) Notes() []string {
+	if _, seen := q.known["secret"]; seen || q.Of("adopt") == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("it is taken over only if its value is in secret %s of vault %s when rekey apply runs; where there is no such secret, a new one is issued", q.Of("secret"), q.Of("vault"))}
+}
+
 // consumer writes a consumer of a credential.
 func (q *Asked) consumer(kind string, settings ...string) []manifest.Addition {
 	lines := []string{key(q.Of(Name)), "  " + kind + ":"}

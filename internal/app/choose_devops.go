@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
@@ -33,7 +34,7 @@ func askAccount() Question {
 		Default: func(_ context.Context, q *Asked) (string, error) {
 			all := q.App.cfg.Manifest.Accounts
 			if len(all) == 0 {
-				return "", fmt.Errorf("the manifest has no accounts, and a PAT belongs to one: add an account first, as in rekey init's example")
+				return "", fmt.Errorf("the manifest has no accounts, and a PAT belongs to one: rekey add account")
 			}
 			return sole(len(all), func() string { return all[0].Name }), nil
 		},
@@ -56,7 +57,9 @@ var organizations = &Listing{
 		q.heard(len(names))
 		var out []Choice
 		for _, n := range names {
-			out = append(out, Choice{ID: n})
+			if isOrganization.MatchString(n) {
+				out = append(out, Choice{ID: n})
+			}
 		}
 		return out, nil
 	},
@@ -73,7 +76,7 @@ var anyOrganizations = &Listing{
 	list: func(ctx context.Context, q *Asked) ([]Choice, error) {
 		var out []Choice
 		add := func(name, of string) {
-			if name != "" && !slices.ContainsFunc(out, func(c Choice) bool { return strings.EqualFold(c.ID, name) }) {
+			if isOrganization.MatchString(name) && !slices.ContainsFunc(out, func(c Choice) bool { return strings.EqualFold(c.ID, name) }) {
 				out = append(out, Choice{ID: name, About: []About{{"known from", of}}})
 			}
 		}
@@ -119,11 +122,18 @@ var projects = &Listing{
 		all, err := q.App.pipelines.Projects(ctx, q.Of("organization"), q.heard)
 		var out []Choice
 		for _, p := range all {
-			out = append(out, Choice{ID: p.Name, About: []About{{"id", p.ID}}})
+			c := Choice{ID: p.Name, About: []About{{"id", p.ID}}}
+			if !isProject.MatchString(p.Name) || strings.ContainsFunc(p.Name, unprintable) {
+				c = Choice{ID: p.ID, Name: p.Name}
+			}
+			out = append(out, c)
 		}
 		return out, err
 	},
 }
+
+// unprintable says that a character has no place in a manifest: who reads that would not see what is there.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 func askProject() Question {
 	return Question{Flag: "project", Ask: "Which project?", Usage: "a project that may use it, by name or id", Form: isProject, List: projects}

@@ -101,6 +101,9 @@ var groupVariables = &Listing{
 		var out []Choice
 		for _, name := range g.Secrets {
 			told := q.App.toldAlready("variableGroup", (&pipelines.GroupSettings{Organization: q.Of("organization"), ID: g.ID, Variable: name}).Location())
+			if !isVariable.MatchString(name) {
+				told = "its name has characters that a manifest cannot name"
+			}
 			out = append(out, Choice{ID: name, Unfit: told})
 		}
 		return out, nil

@@ -128,7 +128,9 @@ var workerGroups = &Listing{
 		names, err := q.App.seen().Groups(ctx, q.Of("automation-account"), q.heard)
 		var out []Choice
 		for _, n := range names {
-			out = append(out, Choice{ID: n})
+			if !strings.ContainsFunc(n, unprintable) {
+				out = append(out, Choice{ID: n})
+			}
 		}
 		return out, err
 	},

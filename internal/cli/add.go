@@ -157,6 +157,9 @@ func (o *options) grow(ctx context.Context, k *asker, src []byte, a app.Addition
 		return nil, nil, Exit(ExitUsage, errors.New("the manifest would not be valid with the lines above: nothing was written"))
 	}
 	if !o.quiet {
+		for _, n := range q.Notes() {
+			fmt.Fprintf(o.env.Stderr, "note: %s\n", safe(n))
+		}
 		for _, p := range got.Problems {
 			if !had(problems, p) {
 				fmt.Fprintln(o.env.Stderr, p)

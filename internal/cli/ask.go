@@ -57,6 +57,9 @@ func (k *asker) answer(ctx context.Context, q *app.Asked, questions []app.Questi
 			err := q.Take(ctx, x, given)
 			k.quiet()
 			if err != nil {
+				if isOfService(err) && x.List != nil {
+					k.say("without that list: %s\n", safe(x.List.ByHand))
+				}
 				return usage(err)
 			}
 			continue

@@ -21,6 +21,7 @@ func handmade(s *world.State) {
 	contoso.PATs = append(contoso.PATs,
 		&world.PAT{AuthorizationID: "00000000-0000-4000-8000-00000000a001", OwnerID: s.Users[0].ID, Name: "build agents", Scope: "vso.code vso.packaging", ValidFrom: born, ValidTo: born.Add(30 * 24 * time.Hour), Token: token},
 		&world.PAT{AuthorizationID: "00000000-0000-4000-8000-00000000a002", OwnerID: s.Users[0].ID, Name: "evil\x1b]0;owned\x07\u202egpj.exe\u009b31m", Scope: "vso.build", ValidFrom: born, ValidTo: born.Add(30 * 24 * time.Hour), Token: world.Canary + "EVIL" + strings.Repeat("EVILEVIL", 8) + "AZDOEVIL"})
+	s.Organizations[0].Projects = append(s.Organizations[0].Projects, &world.Project{ID: "00000000-0000-4000-8000-00000000b001", Name: "evil\x1b]0;owned\x07"})
 	s.Vaults[0].Secrets = append(s.Vaults[0].Secrets, &world.Secret{Name: "build-agents-pat", Versions: []*world.SecretVersion{{
 		ID: "a001a001a001a001a001a001a001a001", Value: token, Created: born, Updated: born,
 	}}})
