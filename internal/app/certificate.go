@@ -21,7 +21,7 @@ func makeAppCertificate(a *App, c manifest.Credential) (issued, error) {
 		return issued{}, err
 	}
 	i := graph.NewCertificates(a.graphClient(), a.authority(), store, c.Store.Secret, s)
-	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape(), contentType: "application/x-pem-file"}
+	out := issued{issuer: i, order: rotation.ShownOnce, shape: i.Shape(), contentType: s.ContentType()}
 	if s.Adopt != nil {
 		out.adopt = rotation.Adoption{ID: s.Adopt.ID, Name: s.Adopt.Name}
 	}

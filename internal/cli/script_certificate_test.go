@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"strconv"
 
@@ -32,6 +33,9 @@ func cmdSignCert(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	w.Unlock()
+	if pfx, err := base64.StdEncoding.DecodeString(value); err == nil { // as a vault holds a PFX
+		value = string(pfx)
+	}
 	certs, key, err := azidentity.ParseCertificates([]byte(value), nil)
 	ts.Check(err)
 	options := azidentity.ClientCertificateCredentialOptions{}

@@ -61,7 +61,7 @@ func (s *Certificates) Quiet() bool { return true }
 // Shape hashes what a certificate of these settings is: its application and its key.
 func (s *Certificates) Shape() string {
 	place := sha256.Sum256([]byte("appCertificate\n" + s.app.String()))
-	kind := sha256.Sum256([]byte(s.settings.Key))
+	kind := sha256.Sum256([]byte(s.settings.Key + s.settings.form()))
 	return hex.EncodeToString(place[:2]) + hex.EncodeToString(kind[:3])
 }
 
@@ -135,7 +135,7 @@ func (s *Certificates) Issue(ctx context.Context, req driver.IssueRequest) (driv
 	if out.KeyID == "" || out.End.IsZero() {
 		return driver.Issue{}, &driver.Error{Kind: driver.Ambiguous, Op: op, Detail: "the answer holds no whole certificate", Date: azhttp.Date(resp)}
 	}
-	value, err := made.pem()
+	value, err := s.settings.encode(made)
 	if err != nil {
 		return driver.Issue{}, driver.Errorf(driver.Ambiguous, op, "", "%v", err)
 	}

@@ -64,6 +64,8 @@ func FuzzCertificate(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add([]byte(strings.Repeat("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n", 3)))
+	f.Add([]byte("MDkCAQMwEQYJKoZIhvcNAQcBoAQEAjAAMCEwHzAHBgUrDgMCGgQUAAAAAAAAAAAAAAAAAAAAAAAAAAAECAAAAAAAAAAAAgIIAA=="))
+	f.Add([]byte("MIAGCSqGSIb3DQEHAaCA"))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		s := &badinput.Service{Body: []byte(honestKeys), Header: http.Header{"Date": {"Sun, 01 Nov 2026 12:00:00 GMT"}}}
 		badinput.Bounded(t, len(value), func() {

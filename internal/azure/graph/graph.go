@@ -1,11 +1,12 @@
-// Package graph is the issuer of client secrets of app registrations, Microsoft Graph's addPassword and
-// removePassword, and of users' passwords; and the sign-ins that prove them.
+// Package graph is the issuer of client secrets and certificates of app registrations, and of users' passwords, through
+// Microsoft Graph; and the sign-ins that prove them.
 //
-// It is not for the secrets of a service principal, which are other ones and which an application does not show, nor
-// for certificates. What always holds (facts/keyvault-graph-arm.md 3): a secret's value is in one answer and nowhere
-// else; its end is always asked for, because the default breaks under a tenant's policy; a new one counts as working
-// only after several sign-ins in a row, for it is not known everywhere at once; "No password credential found" is
-// believed only after the application was read; writes to one application take turns.
+// It is not for the credentials of a service principal, which are other ones and which an application does not show. What
+// always holds (facts/keyvault-graph-arm.md 3): a secret's value is in one answer and nowhere else, and a certificate's
+// key never leaves but for the store; a credential's end is always asked for, because the default breaks under a tenant's
+// policy; a new one counts as working only after several sign-ins in a row, for it is not known everywhere at once; that
+// one is not found is believed only after the application was read; writes to one application take turns; and no
+// certificate but the one that is meant is taken out of a list.
 package graph
 
 import (

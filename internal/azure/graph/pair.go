@@ -69,12 +69,17 @@ func (p pair) pem() (secret.Value, error) {
 // maxPEM bounds what is read as a certificate with its key: no secret of a vault is longer.
 const maxPEM = 25_000
 
-// readPair reads a certificate with its RSA key out of PEM, in any order and with anything between; the certificate is
+// readPair reads a certificate with its RSA key out of a PFX of ours, or out of PEM, in any order and with anything between; the certificate is
 // the one of that key, for a chain may come with it.
 func readPair(value secret.Value) (p pair, err error) {
 	err = value.Use(func(b []byte) error {
 		if len(b) > maxPEM {
 			return errors.New("it is too long for a certificate with its key")
+		}
+		if der, err := base64.StdEncoding.DecodeString(string(b)); err == nil && len(der) > 0 {
+			defer clear(der)
+			p, err = readPFX(der)
+			return err
 		}
 		var certs []*x509.Certificate
 		for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {

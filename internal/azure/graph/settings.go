@@ -3,6 +3,7 @@ package graph
 import (
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/rotation"
+	"github.com/rekeyhq/rekey/internal/secret"
 )
 
 // Settings are the block "appSecret" of a credential.
@@ -42,6 +43,7 @@ type CertificateSettings struct {
 	AppID    string            `yaml:"appId" is:"guid" one:"way to name the application" doc:"The application (client) id of the app registration."`
 	ObjectID string            `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
 	Key      string            `yaml:"key" enum:"rsa-2048,rsa-3072,rsa-4096" default:"rsa-2048" doc:"The key's algorithm and size. Entra ID takes RSA alone."`
+	Format   string            `yaml:"format" enum:"pem,pfx" default:"pem" doc:"How the secret holds key and certificate: 'pem', or 'pfx', which is the base64 of a PFX without a password."`
 	Adopt    *AdoptCertificate `yaml:"adopt" doc:"An existing certificate, not made by Rekey, to take over. Its key must be in the secret, in PEM."`
 }
 
@@ -68,6 +70,31 @@ func (s *CertificateSettings) Check(report func(path, text string), in manifest.
 	if s.Adopt != nil && rotation.LooksStamped(s.Adopt.Name) {
 		report("adopt.name", "a certificate that Rekey made is found by its stamp and need not be adopted")
 	}
+}
+
+const pfxFormat = "pfx"
+
+// form is empty for PEM, which is what is meant where nothing is said.
+func (s CertificateSettings) form() string {
+	if s.Format == pfxFormat {
+		return pfxFormat
+	}
+	return ""
+}
+
+func (s CertificateSettings) encode(p pair) (secret.Value, error) {
+	if s.form() == pfxFormat {
+		return p.pfx()
+	}
+	return p.pem()
+}
+
+// ContentType is that of the secret, as Key Vault itself names the two.
+func (s CertificateSettings) ContentType() string {
+	if s.form() == pfxFormat {
+		return "application/x-pkcs12"
+	}
+	return "application/x-pem-file"
 }
 
 func (s CertificateSettings) bits() int {
