@@ -12,7 +12,7 @@ import (
 
 // Additions are all kinds of things that can be added to a manifest. A new one is a function and its entry here.
 func Additions() []Addition {
-	return []Addition{addAccount(), addPAT(), addAppSecret(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addVault()}
+	return []Addition{addAccount(), addPAT(), addAppSecret(), addAppCertificate(), addRandom(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addVault()}
 }
 
 // Listings are what can be listed by itself.
