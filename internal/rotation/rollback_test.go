@@ -106,6 +106,7 @@ func TestARollbackIsNotRolledBackAndIsLookedAfter(t *testing.T) {
 	due := at(t0.Add(25*day + time.Hour)) // and the overlap of what it replaced is over
 	table{
 		{"what does not work with either stays", after(again(1, 3*time.Hour), ill, works), "wait consumer until 1h31m0s"},
+		{"and stays though the list of versions lags", after(again(1, 3*time.Hour), ill, works, func(g *given) { g.Obs.Versions.Value = g.Obs.Versions.Value[1:] }), "wait consumer until 1h31m0s"},
 		{"consumers are told", after(again(1, 3*time.Hour), consumers(on(false, true))), "tell c0"},
 		{"what it was rolled back from lives for its overlap", after(again(1, 30*time.Hour), consumers(on(true, true))), "wait overlap until 24h"},
 		{"unless the next try comes before that", after(again(1, 20*time.Hour), consumers(on(true, true)), rec(func(r *Record) { r.Expires = t0.Add(27 * time.Hour) }), issued("current", func(i *Issued) { i.To = t0.Add(27 * time.Hour) })), "wait overlap until 20h"},
