@@ -118,6 +118,9 @@ func (c *namer) newest(s *invariant.Scene, v invariant.Version) string {
 	if r == nil {
 		return text + " unrecorded"
 	}
+	if r.RolledBack() {
+		text += fmt.Sprintf(" rolled back until %s, %d failed", c.time(r.NotBefore), r.Failures)
+	}
 	pred, known := s.Token(r.Predecessor)
 	return text + fmt.Sprintf(" overlap %s record id=%t gen=%t pred=%s due=%s expires=%s revoke=%s compromised=%t", c.time(v.Created.Add(promise.Overlap)), r.IssuerID == v.Holds,
 		r.Generation == t.Generation, c.token(pred, known, r.Predecessor), c.time(promise.DueAt(r.Generation.Time(), r.Expires)), c.time(r.Expires), c.time(r.RevokeAfter), r.Compromised)
