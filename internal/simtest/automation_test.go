@@ -52,6 +52,15 @@ func TestAutomationIsThatOfTheFile(t *testing.T) {
 		"Credential_CreateOrUpdate 201", "Credential_Update 200", "Credential_Get 200", "Credential_ListByAutomationAccount 200", "Credential_CreateOrUpdate 403")
 }
 
+func TestWhatACallerMayDoIsThatOfTheFile(t *testing.T) {
+	r := record(t, nil)
+	const v = "/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+	group := armResource + "/subscriptions/" + world.SubscriptionID + "/resourcegroups/" + world.ResourceGroupApps
+	r.call("GET", group+v, r.identityToken(armResource), "", 200)
+	r.call("GET", group+v, r.token("consumer", armResource+"/.default"), "", 403)
+	r.hold("Permissions_ListForResourceGroup 200", "Permissions_ListForResourceGroup 403")
+}
+
 // A request is its provider's by the last provider in its address, and the log and faults know it by that name.
 func TestWhoAnswersBehindResourceManagerIsSeenInTheLog(t *testing.T) {
 	r := record(t, nil)
