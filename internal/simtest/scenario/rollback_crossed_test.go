@@ -88,21 +88,6 @@ func (b *bed) versionsOf(id string) (n int) {
 	return n
 }
 
-// rendezvous is a meeting that one run may find to be none, since what the other one did has left it nothing to do there.
-func rendezvous(n int) func() fate {
-	met := meeting(n)
-	return func() fate {
-		there := make(chan struct{})
-		go func() { met(); close(there) }()
-		select {
-		case <-there:
-		case <-time.After(30 * time.Second):
-			go met() // the other one need not wait
-		}
-		return live
-	}
-}
-
 func TestTwoRunsThatCrossWithARollbackEndWithEveryConsumerOnTheCurrentPublication(t *testing.T) {
 	for name, c := range map[string]struct {
 		meet string
@@ -124,7 +109,7 @@ func TestTwoRunsThatCrossWithARollbackEndWithEveryConsumerOnTheCurrentPublicatio
 			tellers(t, nil, func(b *bed) {
 				old := b.dueToRollBack()
 				one, two := b.machine(), b.machine()
-				met := rendezvous(2)
+				met := meeting(2)
 				nth := c.nth
 				one.hook.at(c.meet, nth, met)
 				if c.args[0] != "apply" && nth > 1 {
