@@ -82,6 +82,12 @@ type Holding struct {
 // Kinds are all kinds. A new one is a file with its entry here.
 var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection, copied}
 
+// Outside are the kinds of consumers that no world here can hold, each with the reason.
+var Outside = map[string]string{
+	"webhook": "its receiver is no part of Azure: simtest/scenario has one, with what it can do wrong, crossings and kills",
+	"command": "it is a process of this machine, which no bubble holds: internal/hook and the scripts of internal/cli run it",
+}
+
 // Of finds a kind by its name in the manifest.
 func Of(name string) Kind {
 	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })

@@ -20,7 +20,7 @@ const (
 // address. That it is compared with the original is no call of its own, so here it counts as one that cannot be tried.
 var copied = Kind{
 	Name: "copy", Make: makeCopy, Operation: func(*http.Request) string { return "" },
-	Tells: []string{"SetSecret"},
+	Looks: []string{"GetSecret"}, Tells: []string{"SetSecret"},
 	About: func(r *http.Request) string {
 		vault, ours := strings.CutSuffix(r.URL.Host, ".vault.azure.net")
 		if parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/"); ours && len(parts) > 1 && parts[0] == "secrets" {

@@ -210,12 +210,6 @@ func (c *namer) toldIn(n *node, body []byte) string {
 	return ""
 }
 
-// outside are the kinds of consumers that no world here can hold, each with the reason.
-var outside = map[string]string{
-	"webhook": "its receiver is no part of Azure: simtest/scenario has one, with what it can do wrong, crossings and kills",
-	"command": "it is a process of this machine, which no bubble holds: internal/hook and the scripts of internal/cli run it",
-}
-
 // TestEveryKindOfConsumerIsExplored is what brings a new one into every exploration.
 func TestEveryKindOfConsumerIsExplored(t *testing.T) {
 	t.Parallel()
@@ -224,7 +218,7 @@ func TestEveryKindOfConsumerIsExplored(t *testing.T) {
 		explored[k.Name] = true
 	}
 	for _, k := range app.Kinds() {
-		if k.Consumer && !explored[k.Name] && outside[k.Name] == "" {
+		if k.Consumer && !explored[k.Name] && consumer.Outside[k.Name] == "" {
 			t.Errorf("the manifest can name the consumer %s, and package consumer has no entry for it", k.Name)
 		}
 		if k.Consumer {

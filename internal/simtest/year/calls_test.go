@@ -223,7 +223,7 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 // when it was sent, whatever it read since. The year is locked.
 func (y *year) crossed(p *process, c *invariant.Call, about subject, o outcome) {
 	l := about.life
-	if l == nil || !c.Applied() {
+	if l == nil || !c.Applied() || c.Consumer != "" {
 		return
 	}
 	if c.Operation == "GetSecret" {
@@ -260,7 +260,7 @@ func (y *year) noted(p *process, c *invariant.Call, about subject, o outcome) {
 			p.touched[l] = true
 		}
 	}
-	if c.Operation == "SetSecret" && c.Applied() && about.life != nil {
+	if c.Operation == "SetSecret" && c.Applied() && about.life != nil && c.Consumer == "" {
 		y.stats.rotations++
 	}
 	if c.Operation == "SetSecret" && about.life == nil && time.Now().After(y.calmFrom) {

@@ -193,7 +193,7 @@ func existingPAT(f *fleet, c *cred, s *world.State, rng *rand.Rand) {
 // text is the manifest.
 func (f *fleet) text() string {
 	var y strings.Builder
-	fmt.Fprintf(&y, "version: 1\ntenant: %s\nidentity:\n  clientSecret: {clientId: %s, env: REKEY_CLIENT_SECRET}\nschedule: %dh\nsweepWindow: %dm\nvaults:\n  signin: {name: %s}\n",
+	fmt.Fprintf(&y, "version: 1\ntenant: %s\nidentity:\n  clientSecret: {clientId: %s, env: REKEY_CLIENT_SECRET}\nschedule: %dh\nsweepWindow: %dm\nvaults:\n  signin: {name: %s}\n  rekey: {name: kv-rekey}\n",
 		domain, rekeyClient, f.every/time.Hour, f.window/time.Minute, signInVault)
 	for _, v := range f.vaults {
 		fmt.Fprintf(&y, "  %s: {name: %s}\n", v, v)
@@ -273,6 +273,12 @@ func (f *fleet) world(seed uint64) world.State {
 	s.Knobs = calmKnobs
 	for i, name := range f.orgs[2:] {
 		s.Organizations = append(s.Organizations, &world.Organization{ID: uuid(2, i), Name: name, TenantID: world.TenantID})
+	}
+	for i, v := range s.Vaults {
+		if v.Name == "kv-rekey" { // copies are kept there
+			s.RoleAssignments = append(s.RoleAssignments, &world.RoleAssignment{Name: uuid(30, i), Scope: v.ResourceID(),
+				RoleID: world.RoleKeyVaultOfficer, PrincipalID: rekeySP, PrincipalType: "ServicePrincipal", Created: long, Updated: long})
+		}
 	}
 	for i, name := range append(slices.Clone(f.vaults), signInVault) {
 		v := &world.Vault{Name: name, SubscriptionID: world.SubscriptionID, ResourceGroup: "rg-rekey", Location: "westeurope", TenantID: world.TenantID, SoftDeleteDays: 90}

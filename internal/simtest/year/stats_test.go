@@ -125,7 +125,7 @@ func bystanders(y *year, s *world.State) invariant.History {
 	for _, v := range s.Vaults {
 		mine := &world.Vault{Name: v.Name}
 		for _, x := range v.Secrets {
-			if y.book.byTarget[v.Name+".vault.azure.net/"+x.Name] == nil && v.Name != signInVault {
+			if y.book.byTarget[v.Name+".vault.azure.net/"+x.Name] == nil && y.book.byTold[v.Name+"/"+x.Name] == nil && v.Name != signInVault {
 				mine.Secrets = append(mine.Secrets, x)
 			}
 		}

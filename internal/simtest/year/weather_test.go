@@ -155,8 +155,27 @@ func newWeather(seed uint64, f *fleet, from, to time.Time) *weather {
 		{"tokens cannot be made", func(k *world.Knobs) { k.DevOps.CreationBlocked = "enum" }},
 	}
 	add(2+days/12, 6*day, func() bad { k := knobs[rng.IntN(len(knobs))]; return bad{name: k.name, knob: k.set} })
+	rng = rand.New(rand.NewPCG(seed, 8))
+	add(1+days/40, 2*day, func() bad {
+		k := consumersIll[rng.IntN(len(consumersIll))]
+		return bad{name: k.name, knob: k.set}
+	})
 	slices.SortStableFunc(w.bad, func(a, b *bad) int { return a.from.Compare(b.from) })
 	return w
+}
+
+// consumersIll are what consumers' services do wrong for a while without a word.
+var consumersIll = []struct {
+	name string
+	set  func(*world.Knobs)
+}{
+	{"consumers answer well and do nothing", func(k *world.Knobs) {
+		k.Endpoints.Ignore, k.VariableGroups.Ignore, k.Automation.Ignore, k.Connections.Ignore = true, true, true, true
+	}},
+	{"consumers take their time", func(k *world.Knobs) {
+		k.Endpoints.BusyFor, k.Automation.JobTakes = world.Duration(30*time.Second), world.Duration(2*time.Minute)
+	}},
+	{"jobs fail", func(k *world.Knobs) { k.Automation.JobOutcome = "Failed" }},
 }
 
 func (b *bad) on(now time.Time) bool { return !now.Before(b.from) && now.Before(b.to) }
