@@ -153,7 +153,8 @@ func (c *crew) help(l *life, do string) {
 		}
 	case strings.Contains(do, "enable the account"), strings.Contains(do, "allow list"), strings.Contains(do, "shorten the lifetime"):
 		// whoever disabled it enables it again, and policies come and go
-	case strings.HasPrefix(do, "check the ") && strings.Contains(do, " in the manifest, and "):
+	case strings.HasPrefix(do, "check the ") && strings.Contains(do, " in the manifest, and "),
+		strings.HasPrefix(do, "recover the secret (az keyvault secret recover)"): // a copy
 		// whoever deleted it makes it again
 	case strings.Contains(do, "restore that version's tag"):
 		w.Lock()
