@@ -115,7 +115,7 @@ func TestACheckThatFailsKeepsTheOldOneAndIsRolledBackPastItsDeadline(t *testing.
 				}
 				b.pass(rollbackAfter)
 				// With either value: it is rolled back once.
-				o = b.apply().is(report.Failed, "").did("rollback")
+				b.apply().is(report.Failed, "").did("rollback")
 				if r := b.record(); r.IssuerID != old || r.Failures != 1 {
 					b.Errorf("not rolled back: %+v", r)
 				}
