@@ -206,7 +206,7 @@ func TestACertificateOfAnApplicationThatIsNotOursIsNotAdded(t *testing.T) {
 // A certificate that was just published proves nothing where a replica has not heard of it, and must not fall out of a
 // list that this replica shows.
 func TestAYoungCertificateIsNotTakenAwayWhereItIsNotKnownYet(t *testing.T) {
-	for name, lag := range map[string]time.Duration{"soon known": 9 * time.Second, "not known for minutes": 4 * time.Minute} {
+	for name, lag := range map[string]time.Duration{"soon known": 6 * time.Second, "not known for minutes": 4 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			playCertificate(t, true, func(t *testing.T, s *sim.Server, store *vault, i *graph.Certificates) {
 				w := s.World()

@@ -105,6 +105,7 @@ var remedies = map[string]func(*hand, invariant.Result){
 		c.rotateBefore = max(c.rotateBefore, c.overlap)
 	},
 	"clocks-disagree": func(*hand, invariant.Result) {}, // somebody will mend the proxy
+	"no-way-back":     func(*hand, invariant.Result) {}, // who broke what uses it mends that
 	"unproved":        func(*hand, invariant.Result) {}, // of a retired credential: revoked at the issuer by and by
 }
 
