@@ -86,7 +86,7 @@ func lateList(p point, o outcome) bool {
 func certificateFields() []field {
 	const due = "+4d1m"
 	of := func(name string, change func(*world.State), ways ...[]string) field {
-		f := field{kind: "appCertificate", name: "certificate, " + name, alone: true}
+		f := field{kind: "appCertificate", name: "certificate, " + name, alone: true, short: 12} // each run makes keys
 		for _, steps := range ways {
 			f.starts = append(f.starts, start{f.name + ", " + cmp.Or(strings.Join(steps, " "), "absent"), func(t *testing.T) *node { return then(t, certificateOrigin(change), steps...) }})
 		}

@@ -233,6 +233,9 @@ func TestEveryKindOfConsumerIsExplored(t *testing.T) {
 // TestPeopleAndRunsThatCross has people do something to consumers, or to client secrets, before a run and in the middle of
 // it, and has two runs take turns, from where it matters most. TestProof does so from every world.
 func TestPeopleAndRunsThatCross(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of runs")
+	}
 	notWithProve(t)
 	for _, f := range append(consumerFields(), appSecretFields()[0]) {
 		about := telling

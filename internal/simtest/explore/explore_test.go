@@ -80,6 +80,9 @@ func TestEveryWorld(t *testing.T) {
 			if f.short > 0 {
 				runs = f.short
 			}
+			if testing.Short() {
+				runs = min(runs, 8) // for the race detector
+			}
 			t.Run(s.name, func(t *testing.T) {
 				x := newSearch(s.make(t))
 				x.workers, x.persons = runtime.GOMAXPROCS(0), persons
@@ -208,6 +211,9 @@ func TestAnExplorationIsTheSameEachTime(t *testing.T) {
 
 // TestAnExplorationGoesOnWhereItWasInterrupted compares one that was kept half-way with one that was not.
 func TestAnExplorationGoesOnWhereItWasInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of runs")
+	}
 	t.Parallel()
 	explore := func(file string, runs int) *search {
 		n := origin()
