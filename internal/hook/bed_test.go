@@ -3,24 +3,20 @@ package hook_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
@@ -141,7 +137,7 @@ func (p published) Tell(ctx context.Context, publication rotation.Publication, v
 func (b *bed) store() (*keyvault.Vault, policy.ClientOptions) {
 	b.Helper()
 	client := azhttp.NewClient(b, nil)
-	cred := azhttp.NewCredential("administrator", &signIn{s: b.srv})
+	cred := azhttp.NewCredential("administrator", &simulated.SignIn{Sim: b.srv, App: "administrator"})
 	v, err := keyvault.New(vaultHost, cred, client.Renewing(client.Options(cloud.AzurePublic), cred))
 	if err != nil {
 		b.Fatal(err)
@@ -218,48 +214,4 @@ func (b *bed) service() drivertest.Service {
 			}
 		},
 	}
-}
-
-func lapse() {
-	time.Sleep(time.Minute)
-	synctest.Wait()
-}
-
-// signIn signs the administrator in.
-type signIn struct {
-	s     *sim.Server
-	token azcore.AccessToken
-	until time.Time
-}
-
-func (c *signIn) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	w := c.s.World()
-	w.Lock()
-	if w.Now().Before(c.until) {
-		w.Unlock()
-		return c.token, nil
-	}
-	c.until = w.Now().Add(30 * time.Minute)
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": o.Scopes}
-	for _, a := range w.Apps {
-		if a.Name == "administrator" {
-			form.Set("client_id", a.ClientID)
-			form.Set("client_secret", a.ClientSecret)
-		}
-	}
-	w.Unlock()
-	client := http.Client{Transport: c.s.Transport()}
-	resp, err := client.PostForm("https://login.microsoftonline.com/"+world.TenantID+"/oauth2/v2.0/token", form)
-	if err != nil {
-		return azcore.AccessToken{}, err
-	}
-	defer resp.Body.Close()
-	var body struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || body.AccessToken == "" {
-		return azcore.AccessToken{}, errors.New("the simulator signs nobody in")
-	}
-	c.token = azcore.AccessToken{Token: body.AccessToken, ExpiresOn: time.Now().Add(30 * time.Minute)}
-	return c.token, nil
 }

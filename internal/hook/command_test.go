@@ -12,6 +12,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/hook/command"
 	"github.com/rekeyhq/rekey/internal/secret"
@@ -119,7 +120,7 @@ func TestACommandIsAConsumer(t *testing.T) {
 					},
 					Rest:    b.rest,
 					Replace: func(v string) { x.holds = v },
-					Weak:    check == nil, Local: true, Forgets: true, Lapse: lapse,
+					Weak:    check == nil, Local: true, Forgets: true, Lapse: simulated.Lapse,
 				}
 			})
 		})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/hook/webhook"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -187,7 +188,7 @@ func TestAWebhookIsAConsumer(t *testing.T) {
 					},
 					Holds: x.held, Rest: b.rest,
 					Replace: func(v string) { x.holds = v },
-					Weak:    true, Forgets: true, Lapse: lapse,
+					Weak:    true, Forgets: true, Lapse: simulated.Lapse,
 				}
 			})
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/sim"
@@ -69,7 +70,7 @@ func TestRunbooksAreConsumers(t *testing.T) {
 				absent.Name = "Not-There"
 				return drivertest.ConsumerBed{
 					Consumer: runbook(operator, c.settings), Twin: runbook(operator, c.settings), Powerless: runbook(reader, c.settings), Absent: runbook(operator, absent),
-					Service: service(s, map[string]string{"Preflight": "GetRunbook", "Read": "GetJob", "Write": "CreateJob"}),
+					Service: simulated.Service(s, simulated.Operations{"Preflight": "automation GetRunbook", "Read": "automation GetJob", "Write": "automation CreateJob"}, refusal),
 					Value:   func() string { return mint(s, c.client) },
 					Holds: func() string {
 						return locked(s, func(_ *world.World, a *world.AutomationAccount) string { return a.Runbook(c.settings.Name).Holds })
@@ -87,7 +88,7 @@ func TestRunbooksAreConsumers(t *testing.T) {
 							return true
 						})
 					},
-					Weak: true, Once: true, Lapse: lapse,
+					Weak: true, Once: true, Lapse: simulated.Lapse,
 				}
 			})
 		})
@@ -128,21 +129,21 @@ func TestAssetsAreConsumers(t *testing.T) {
 	for name, c := range map[string]struct {
 		consumer   func(s *sim.Server, app, name string) driver.Consumer
 		asset      string
-		operations map[string]string
+		operations simulated.Operations
 		held       func(a *world.AutomationAccount) *string
 		shown      func(string) string
 	}{
 		"an encrypted variable": {
 			func(s *sim.Server, app, name string) driver.Consumer {
 				return automation.NewVariable("conformance", as(s, app), automation.VariableSettings{Account: accountID(), Name: name})
-			}, "ReportingSecret", map[string]string{"Preflight": "GetVariable", "Read": "GetVariable", "Write": "UpdateVariable"},
+			}, "ReportingSecret", simulated.Operations{"Preflight": "automation GetVariable", "Read": "automation GetVariable", "Write": "automation UpdateVariable"},
 			func(a *world.AutomationAccount) *string { return &a.Variable("ReportingSecret").Value },
 			func(v string) string { b, _ := json.Marshal(v); return string(b) },
 		},
 		"a credential": {
 			func(s *sim.Server, app, name string) driver.Consumer {
 				return automation.NewCredential("conformance", as(s, app), automation.CredentialSettings{Account: accountID(), Name: name})
-			}, "Reporting", map[string]string{"Preflight": "GetCredential", "Read": "GetCredential", "Write": "UpdateCredential"},
+			}, "Reporting", simulated.Operations{"Preflight": "automation GetCredential", "Read": "automation GetCredential", "Write": "automation UpdateCredential"},
 			func(a *world.AutomationAccount) *string { return &a.Credential("Reporting").Password },
 			func(v string) string { return v },
 		},
@@ -152,7 +153,7 @@ func TestAssetsAreConsumers(t *testing.T) {
 				s := serve(t)
 				return drivertest.ConsumerBed{
 					Consumer: c.consumer(s, operator, c.asset), Twin: c.consumer(s, operator, c.asset), Powerless: c.consumer(s, reader, c.asset), Absent: c.consumer(s, operator, "NotThere"),
-					Service: service(s, c.operations),
+					Service: simulated.Service(s, c.operations, refusal),
 					Value:   func() string { return mint(s, world.AppReporting) },
 					Holds: func() string {
 						return locked(s, func(_ *world.World, a *world.AutomationAccount) string {
@@ -171,7 +172,7 @@ func TestAssetsAreConsumers(t *testing.T) {
 					Deaf: func() {
 						locked(s, func(w *world.World, _ *world.AutomationAccount) bool { w.Knobs.Automation.Ignore = true; return true })
 					},
-					Weak: true, Lapse: lapse,
+					Weak: true, Lapse: simulated.Lapse,
 				}
 			})
 		})

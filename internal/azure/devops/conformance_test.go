@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -34,7 +33,7 @@ func TestPATsAreAnIssuer(t *testing.T) {
 		return drivertest.IssuerBed{
 			Issuer:  devops.New(opts, account, settings),
 			Twin:    devops.New(opts, account, settings),
-			Service: service(s),
+			Service: simulated.Service(s, operations, refusal),
 			Fill:    func(n int) { fill(s.World(), n) },
 			Clamp: func(d time.Duration) {
 				w := s.World()
@@ -50,67 +49,7 @@ func TestPATsAreAnIssuer(t *testing.T) {
 	})
 }
 
-var operations = map[string]string{"List": "ListPats", "Issue": "CreatePat", "Check": "ConnectionData", "Extend": "UpdatePat", "Revoke": "RevokePat"}
-
-func service(s *sim.Server) drivertest.Service {
-	w := s.World()
-	var mu sync.Mutex
-	sent := map[string]int{}
-	s.OnRequest(func(service, operation string, _ *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if service == "devops" {
-			sent[operation]++
-		}
-	})
-	secrets := func() []string {
-		w.Lock()
-		defer w.Unlock()
-		return w.Secrets()
-	}
-	return drivertest.Service{
-		Now:     func() time.Time { w.Lock(); defer w.Unlock(); return w.Now() },
-		Advance: w.Advance,
-		Secrets: secrets,
-		Sent: func(method string) int {
-			mu.Lock()
-			defer mu.Unlock()
-			return sent[operations[method]]
-		},
-		Fault: func(method string, f drivertest.Fault, nth, times int) {
-			x := sim.Fault{Service: "devops", Operation: operations[method], Nth: nth, Times: times}
-			quoted, _ := json.Marshal("refused: " + strings.Join(secrets(), " "))
-			body := func(typeKey string) sim.Text {
-				return sim.Text(fmt.Sprintf(`{"$id":"1","typeKey":%q,"message":%s}`, typeKey, quoted))
-			}
-			switch f {
-			case drivertest.Lost:
-				x.Do = sim.DoLost
-			case drivertest.Late:
-				x.Do, x.Delay = sim.DoLate, world.Duration(10*time.Second)
-			case drivertest.Cut:
-				x.Do = sim.DoCut
-			case drivertest.Throttled:
-				x.Do, x.RetryAfter = sim.DoThrottle, "3"
-			case drivertest.Unavailable:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 503, body("ServiceUnavailableException")
-			case drivertest.Truncated:
-				x.Do = sim.DoTruncate
-			case drivertest.Malformed:
-				x.Do = sim.DoMalform
-			case drivertest.Page:
-				x.Do = sim.DoSignIn
-			case drivertest.Refused:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 400, body("VssPropertyValidationException")
-			case drivertest.Denied:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 403, body("AccessCheckException")
-			}
-			if err := s.AddFaults(x); err != nil {
-				panic(err)
-			}
-		},
-	}
-}
+var operations = simulated.Operations{"List": "devops ListPats", "Issue": "devops CreatePat", "Check": "devops ConnectionData", "Extend": "devops UpdatePat", "Revoke": "devops RevokePat"}
 
 // fill gives the user PATs that somebody else made.
 func fill(w *world.World, n int) {
@@ -160,4 +99,10 @@ func (u *user) Token(_ context.Context, scope string, renew bool) (string, error
 	}
 	u.token = body.AccessToken
 	return u.token, nil
+}
+
+// refusal is how Azure DevOps says no.
+func refusal(f drivertest.Fault, message string) string {
+	code := map[drivertest.Fault]string{drivertest.Unavailable: "ServiceUnavailableException", drivertest.Refused: "VssPropertyValidationException", drivertest.Denied: "AccessCheckException"}[f]
+	return fmt.Sprintf(`{"$id":"1","typeKey":%q,"message":%s}`, code, message)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -54,7 +55,7 @@ func TestOnePATOfManyIsAnIssuer(t *testing.T) {
 			t.Fatalf("%+v", found)
 		}
 		return drivertest.IssuerBed{
-			Issuer: found[0].Issuer, Twin: found[1].Issuer, Service: service(s),
+			Issuer: found[0].Issuer, Twin: found[1].Issuer, Service: simulated.Service(s, operations, refusal),
 			Fill: func(n int) { fill(s.World(), n) },
 			Clamp: func(d time.Duration) {
 				w := s.World()

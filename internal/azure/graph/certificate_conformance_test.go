@@ -11,6 +11,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/sim"
@@ -61,8 +62,8 @@ func TestAppCertificatesAreAnIssuer(t *testing.T) {
 		return drivertest.IssuerBed{
 			Issuer: graph.NewCertificates(client, authority, store, "n", graph.CertificateSettings{AppID: world.AppSigning}),
 			Twin:   graph.NewCertificates(client, authority, store, "m", graph.CertificateSettings{AppID: strings.ToUpper(world.AppSigning)}),
-			Service: serviceOf(s, map[string][2]string{"List": {"graph", "GetApplication"}, "Issue": {"graph", "AddKey"}, "Check": {"entra", "token:client_credentials"},
-				"Extend": {"graph", "none"}, "Revoke": {"graph", "RemoveKey"}}),
+			Service: simulated.Service(s, simulated.Operations{"List": "graph GetApplication", "Issue": "graph AddKey", "Check": "entra token:client_credentials",
+				"Extend": "graph none", "Revoke": "graph RemoveKey"}, refusal),
 			Fill: func(n int) {
 				w := s.World()
 				w.Lock()

@@ -20,6 +20,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -50,7 +51,7 @@ func bed(t *testing.T, change func(*world.World), settle func()) drivertest.Issu
 	return drivertest.IssuerBed{
 		Issuer:  graph.New(client, authority, graph.Settings{AppID: world.AppReporting}),
 		Twin:    graph.New(client, authority, graph.Settings{AppID: strings.ToUpper(world.AppReporting)}),
-		Service: service(s),
+		Service: simulated.Service(s, operations, refusal),
 		Fill:    func(n int) { fill(s.World(), n) },
 		Whole:   true, Fixed: true, Settle: settle,
 		Lapse: func() {
@@ -98,68 +99,8 @@ func app(w *world.World, id string) *world.App {
 	return nil
 }
 
-var operations = map[string][2]string{"List": {"graph", "GetApplication"}, "Issue": {"graph", "AddPassword"}, "Check": {"entra", "token:client_credentials"},
-	"Extend": {"graph", "none"}, "Revoke": {"graph", "RemovePassword"}}
-
-func service(s *sim.Server) drivertest.Service { return serviceOf(s, operations) }
-
-func serviceOf(s *sim.Server, operations map[string][2]string) drivertest.Service {
-	w := s.World()
-	var mu sync.Mutex
-	sent := map[string]int{}
-	s.OnRequest(func(service, operation string, _ *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		sent[service+" "+operation]++
-	})
-	secrets := func() []string {
-		w.Lock()
-		defer w.Unlock()
-		return w.Secrets()
-	}
-	return drivertest.Service{
-		Now:     func() time.Time { w.Lock(); defer w.Unlock(); return w.Now() },
-		Advance: w.Advance,
-		Secrets: secrets,
-		Sent: func(method string) int {
-			mu.Lock()
-			defer mu.Unlock()
-			return sent[operations[method][0]+" "+operations[method][1]]
-		},
-		Fault: func(method string, f drivertest.Fault, nth, times int) {
-			x := sim.Fault{Service: operations[method][0], Operation: operations[method][1], Nth: nth, Times: times}
-			quoted, _ := json.Marshal("refused: " + strings.Join(secrets(), " "))
-			body := func(code string) sim.Text {
-				return sim.Text(fmt.Sprintf(`{"error":{"code":%q,"message":%s,"innerError":{"request-id":"x"}}}`, code, quoted))
-			}
-			switch f {
-			case drivertest.Lost:
-				x.Do = sim.DoLost
-			case drivertest.Late:
-				x.Do, x.Delay = sim.DoLate, world.Duration(10*time.Second)
-			case drivertest.Cut:
-				x.Do = sim.DoCut
-			case drivertest.Throttled:
-				x.Do, x.RetryAfter = sim.DoThrottle, "3"
-			case drivertest.Unavailable:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 503, body("UnknownError")
-			case drivertest.Truncated:
-				x.Do = sim.DoTruncate
-			case drivertest.Malformed:
-				x.Do = sim.DoMalform
-			case drivertest.Page:
-				x.Do = sim.DoSignIn
-			case drivertest.Refused:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 400, body("Request_BadRequest")
-			case drivertest.Denied:
-				x.Do, x.Status, x.Body = sim.DoAnswer, 403, body("Authorization_RequestDenied")
-			}
-			if err := s.AddFaults(x); err != nil {
-				panic(err)
-			}
-		},
-	}
-}
+var operations = simulated.Operations{"List": "graph GetApplication", "Issue": "graph AddPassword", "Check": "entra token:client_credentials",
+	"Extend": "graph none", "Revoke": "graph RemovePassword"}
 
 // fill gives the application secrets that somebody else made.
 func fill(w *world.World, n int) {
@@ -210,4 +151,10 @@ func (i *identity) GetToken(_ context.Context, o policy.TokenRequestOptions) (az
 	}
 	i.token, i.until = body.AccessToken, now.Add(30*time.Minute)
 	return azcore.AccessToken{Token: i.token, ExpiresOn: time.Now().Add(time.Minute)}, nil
+}
+
+// refusal is how Microsoft Graph says no.
+func refusal(f drivertest.Fault, message string) string {
+	code := map[drivertest.Fault]string{drivertest.Unavailable: "UnknownError", drivertest.Refused: "Request_BadRequest", drivertest.Denied: "Authorization_RequestDenied"}[f]
+	return fmt.Sprintf(`{"error":{"code":%q,"message":%s,"innerError":{"request-id":"x"}}}`, code, message)
 }

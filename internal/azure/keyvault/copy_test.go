@@ -15,6 +15,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/sim"
@@ -53,7 +54,7 @@ func serveCopies(t *testing.T) *copies {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &copies{Server: s, Service: service(s)}
+	c := &copies{Server: s, Service: simulated.Service(s, operations, refusal)}
 	w := s.World()
 	w.Lock()
 	defer w.Unlock()
@@ -98,7 +99,7 @@ func (c *copies) put(host, name, value string, tags map[string]string) {
 func (c *copies) as(t *testing.T, app, name string, adopt bool) *keyvault.Copy {
 	t.Helper()
 	client := azhttp.NewClient(c.Transport(), nil)
-	cred := azhttp.NewCredential(app, &signIn{s: c.Server, app: app})
+	cred := azhttp.NewCredential(app, &simulated.SignIn{Sim: c.Server, App: app})
 	stores := map[string]driver.Store{}
 	for _, host := range []string{originHost, copyHost} {
 		v, err := keyvault.New(host, cred, client.Renewing(client.Options(cloud.AzurePublic), cred))

@@ -12,6 +12,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/logicapps"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
@@ -57,7 +58,7 @@ func TestAPIConnectionsAreConsumers(t *testing.T) {
 				}
 				return drivertest.ConsumerBed{
 					Consumer: connection(operator, c.connection), Twin: connection(operator, c.connection), Powerless: connection(reader, c.connection), Absent: connection(operator, "not-there"),
-					Service: service(s, map[string]string{"Preflight": "GetConnection", "Read": "GetConnection", "Write": "PutConnection", "Test": "TestConnection"}),
+					Service: simulated.Service(s, simulated.Operations{"Preflight": "connections GetConnection", "Read": "connections GetConnection", "Write": "connections PutConnection", "Test": "connections TestConnection"}, refusal),
 					Value:   func() string { return mint(s, world.AppReporting) },
 					Holds:   func() string { return held(s, c.connection) },
 					Rest:    func() string { return rest(s) },
@@ -65,7 +66,7 @@ func TestAPIConnectionsAreConsumers(t *testing.T) {
 						locked(s, func(w *world.World) bool { find(w, c.connection).Values["token:clientSecret"] = v; return true })
 					},
 					Deaf: func() { knobs(s, func(k *world.ConnectionKnobs) { k.Ignore = true }) },
-					Weak: true, Tried: !c.untried, Lapse: lapse,
+					Weak: true, Tried: !c.untried, Lapse: simulated.Lapse,
 				}
 			})
 		})

@@ -11,11 +11,12 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/driver/drivertest"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/simulated"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
-var endpointOperations = map[string]string{"Preflight": "GetServiceEndpoint", "Read": "GetServiceEndpoint", "Write": "UpdateServiceEndpoint", "Test": "TestServiceEndpoint"}
+var endpointOperations = simulated.Operations{"Preflight": "devops GetServiceEndpoint", "Read": "devops GetServiceEndpoint", "Write": "devops UpdateServiceEndpoint", "Test": "devops TestServiceEndpoint"}
 
 func TestServiceConnectionsAreConsumers(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -43,7 +44,7 @@ func TestServiceConnectionsAreConsumers(t *testing.T) {
 				return drivertest.ConsumerBed{
 					Consumer: connection(manager, c.id), Twin: connection(manager, c.id), Powerless: connection(member, c.id),
 					Absent:  connection(manager, "00000000-0000-4000-8000-000000000001"),
-					Service: service(s, endpointOperations),
+					Service: simulated.Service(s, endpointOperations, refusal),
 					Value:   func() string { return mint(s, c.id) },
 					Holds: func() (v string) {
 						endpoint(func(e *world.ServiceEndpoint) { _, v = e.Credential() })
@@ -62,7 +63,7 @@ func TestServiceConnectionsAreConsumers(t *testing.T) {
 					Deaf:  func() { knobs(func(k *world.EndpointKnobs) { k.Ignore = true }) },
 					Slow:  func(d time.Duration) { knobs(func(k *world.EndpointKnobs) { k.BusyFor = world.Duration(d) }) },
 					Weak:  c.weak,
-					Lapse: lapse,
+					Lapse: simulated.Lapse,
 				}
 			})
 		})
@@ -131,7 +132,7 @@ func TestVariableGroupsAreConsumers(t *testing.T) {
 		}
 		return drivertest.ConsumerBed{
 			Consumer: group(manager, world.GroupPlain), Twin: group(manager, world.GroupPlain), Powerless: group(member, world.GroupPlain), Absent: group(manager, 4711),
-			Service: service(s, map[string]string{"Preflight": "ListVariableGroups", "Read": "GetVariableGroup", "Write": "UpdateVariableGroup"}),
+			Service: simulated.Service(s, simulated.Operations{"Preflight": "devops ListVariableGroups", "Read": "devops GetVariableGroup", "Write": "devops UpdateVariableGroup"}, refusal),
 			Value: func() string {
 				return locked(s, func(w *world.World, _ *world.Organization) string { return mintPAT(w, "fabrikam") })
 			},
@@ -160,7 +161,7 @@ func TestVariableGroupsAreConsumers(t *testing.T) {
 				})
 			},
 			Weak:  true,
-			Lapse: lapse,
+			Lapse: simulated.Lapse,
 		}
 	})
 }
