@@ -57,7 +57,7 @@ func named(t *testing.T, n *node, text string) script {
 		}
 		return script{name: text, until: v}
 	}
-	for _, s := range acts(n) {
+	for _, s := range append(acts(n), rollingBack) {
 		if s.name == text {
 			return s
 		}
