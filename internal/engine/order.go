@@ -11,7 +11,7 @@ import (
 
 // unit is one entry of the manifest in a run: a credential, or the many that a block stands for.
 type unit struct {
-	Credential
+	*Credential
 	after   []*unit
 	begun   bool
 	ordered bool
@@ -35,7 +35,7 @@ func (e *Engine) each(ctx context.Context, creds []Credential, how asks, one fun
 				continue
 			}
 		}
-		members, known := e.expand(ctx, u.Credential, index, how)
+		members, known := e.expand(ctx, *u.Credential, index, how)
 		u.results = make([]Result, len(members))
 		for i, c := range members {
 			if known[i] != nil {
@@ -49,10 +49,11 @@ func (e *Engine) each(ctx context.Context, creds []Credential, how asks, one fun
 			})
 		}
 	}
-	var out []Result
+	out := make([]Result, 0, len(creds))
 	for _, u := range units {
 		u.work.Wait()
 		out = append(out, u.results...)
+		u.results = nil // of ten thousand credentials, not all twice
 	}
 	return out
 }
@@ -61,10 +62,10 @@ func (e *Engine) each(ctx context.Context, creds []Credential, how asks, one fun
 // comes first. A circle, which no manifest has, is cut where it closes.
 func arrange(creds []Credential) (units, order []*unit) {
 	named := map[rotation.CredentialID]*unit{}
-	for _, c := range creds {
-		u := &unit{Credential: c}
+	for i := range creds {
+		u := &unit{Credential: &creds[i]}
 		units = append(units, u)
-		named[c.Spec.Name] = u
+		named[u.Spec.Name] = u
 	}
 	for _, u := range units {
 		for _, name := range u.After {

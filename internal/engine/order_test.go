@@ -57,7 +57,7 @@ func TestWhatIsStoppedByWhatItDependsOn(t *testing.T) {
 		{"failed, but this one is disabled", []Result{{Err: errors.New("no")}}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := &unit{Credential: Credential{Spec: rotation.Spec{Enabled: c.enabled}}, after: []*unit{{results: c.results}}}
+			u := &unit{Credential: &Credential{Spec: rotation.Spec{Enabled: c.enabled}}, after: []*unit{{Credential: &Credential{}, results: c.results}}}
 			if d, stopped := u.stopped(); stopped != c.want || stopped && d.Kind != rotation.Wait {
 				t.Errorf("stopped: %v %+v", stopped, d)
 			}
