@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -41,10 +40,7 @@ func TestPATsAreAnIssuer(t *testing.T) {
 				defer w.Unlock()
 				w.Knobs.DevOps.MaxLifespan = world.Duration(d)
 			},
-			Lapse: func() {
-				time.Sleep(time.Minute)
-				synctest.Wait()
-			},
+			Lapse: simulated.Lapse,
 		}
 	})
 }

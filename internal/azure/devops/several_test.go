@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -63,10 +62,7 @@ func TestOnePATOfManyIsAnIssuer(t *testing.T) {
 				defer w.Unlock()
 				w.Knobs.DevOps.MaxLifespan = world.Duration(d)
 			},
-			Lapse: func() {
-				time.Sleep(time.Minute)
-				synctest.Wait()
-			},
+			Lapse: simulated.Lapse,
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/azure/graph"
@@ -74,10 +73,7 @@ func TestAppCertificatesAreAnIssuer(t *testing.T) {
 				}
 			},
 			Whole: true, Fixed: true,
-			Lapse: func() {
-				time.Sleep(time.Minute)
-				synctest.Wait()
-			},
+			Lapse: simulated.Lapse,
 		}
 	})
 }

@@ -54,10 +54,7 @@ func bed(t *testing.T, change func(*world.World), settle func()) drivertest.Issu
 		Service: simulated.Service(s, operations, refusal),
 		Fill:    func(n int) { fill(s.World(), n) },
 		Whole:   true, Fixed: true, Settle: settle,
-		Lapse: func() {
-			time.Sleep(time.Minute)
-			synctest.Wait()
-		},
+		Lapse: simulated.Lapse,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -66,10 +65,7 @@ func storeBed(t *testing.T) drivertest.StoreBed {
 			secret(name, func(x *world.Secret) { out = versions(x) })
 			return out
 		},
-		Lapse: func() {
-			time.Sleep(time.Minute)
-			synctest.Wait()
-		},
+		Lapse: simulated.Lapse,
 	}
 }
 

@@ -211,10 +211,7 @@ func TestACopyIsAConsumer(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			Lapse: func() {
-				time.Sleep(time.Minute)
-				synctest.Wait()
-			},
+			Lapse: simulated.Lapse,
 		}
 	})
 }
