@@ -201,6 +201,30 @@ func TestOneSignInProvesNothing(t *testing.T) {
 	})
 }
 
+// Two regions know the secret, and the third has said that it does not: that answer was lost, and the next region was asked.
+func TestASignInWhoseAnswerWasLostBeginsANewRow(t *testing.T) {
+	play(t, func(w *world.World) {
+		w.Knobs.Entra.NewSecretDelay, w.Knobs.Entra.Regions = world.Duration(time.Minute), 3
+	}, func(t *testing.T, s *sim.Server, i *graph.Secrets) {
+		made, err := i.Issue(t.Context(), request(time.Now(), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(41 * time.Second)
+		before := sent(s, "token:client_credentials")
+		if err := s.AddFaults(sim.Fault{Service: "entra", Operation: "token:client_credentials", Nth: 3, Do: sim.DoLost}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := i.Check(t.Context(), made.Value)
+		if err != nil || c.Works {
+			t.Errorf("works %v, %v: one region in three refuses it", c.Works, err)
+		}
+		if n := sent(s, "token:client_credentials") - before; n < 6 {
+			t.Errorf("%d sign-ins: the test is not about what it says", n)
+		}
+	})
+}
+
 func TestAnObstacleToEverySignInIsNotHeldAgainstTheSecret(t *testing.T) {
 	for name, change := range map[string]func(*world.World){
 		"no service principal":         func(w *world.World) { app(w, world.AppReporting).ServicePrincipalID = "" },

@@ -37,6 +37,7 @@ const (
 	refused verdict = iota
 	accepted
 	expired
+	alternating
 )
 
 // Check implements driver.Issuer: the application signs in with it, as its user would.
@@ -56,34 +57,68 @@ func (s *registration) probe(ctx context.Context, show shown) (driver.Checked, e
 	if err != nil {
 		return driver.Checked{}, err
 	}
-	var out driver.Checked
-	row, last := 0, refused
+	v, date, err := agreed(ctx, op, func() (*http.Response, error) { return s.send(ctx, id, show) }, judge)
+	out := driver.Checked{Date: date}
+	switch {
+	case err != nil:
+		return driver.Checked{}, err
+	case v == accepted:
+		out.Check = rotation.Check{Works: true, Identity: id}
+	case v == expired:
+		out.Why = "Entra ID says that it has expired"
+	case v == refused:
+		out.Why = "Entra ID refuses it: it was removed, or is not known there yet"
+	default:
+		out.Why = divided
+	}
+	return out, nil
+}
+
+// divided is what is said of what some regions take and others refuse.
+const divided = "Entra ID takes it in one place and refuses it in another"
+
+// agreed signs in until several answers in a row agree. A sign-in that had to be sent again begins a new row: the region
+// that was asked in vain may be the one that would have said something else.
+func agreed(ctx context.Context, op string, send func() (*http.Response, error), judge func(string, *http.Response) (verdict, error)) (verdict, time.Time, error) {
+	row, last := 0, alternating
 	for n := 1; ; n++ {
-		v, date, err := s.signIn(ctx, op, id, show)
+		resp, again, err := answered(ctx, send)
 		if err != nil {
-			return driver.Checked{}, err
+			return refused, time.Time{}, azhttp.Failure(op, false, nil, err)
 		}
-		out.Date = date
-		if v != last {
+		v, err := judge(op, resp)
+		date := azhttp.Date(resp)
+		if err != nil {
+			return refused, date, err
+		}
+		if v != last || again {
 			row, last = 0, v
 		}
 		row++
 		switch {
-		case v == expired:
-			out.Why = "Entra ID says that it has expired"
-			return out, nil
-		case row == inARow && v == accepted:
-			out.Check = rotation.Check{Works: true, Identity: id}
-			return out, nil
-		case row == inARow:
-			out.Why = "Entra ID refuses it: it was removed, or is not known there yet"
-			return out, nil
+		case v == expired || row == inARow:
+			return v, date, nil
 		case n == signIns:
-			out.Why = "Entra ID takes it in one place and refuses it in another"
-			return out, nil
+			return alternating, date, nil
 		}
 		if sleep(ctx, apart) != nil {
-			return driver.Checked{}, driver.Errorf(driver.Unavailable, op, "", "interrupted, or no answer in time")
+			return refused, date, driver.Errorf(driver.Unavailable, op, "", "interrupted, or no answer in time")
+		}
+	}
+}
+
+// answered sends one sign-in, and again only if nothing was said of what it shows.
+func answered(ctx context.Context, send func() (*http.Response, error)) (resp *http.Response, again bool, err error) {
+	for try := 1; ; try++ {
+		resp, err = send()
+		if err == nil && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout || ctx.Err() != nil || try == sends {
+			return resp, try > 1, err
+		}
+		if pause(ctx, try) != nil {
+			return resp, try > 1, err
+		}
+		if resp != nil {
+			resp.Body.Close()
 		}
 	}
 }
@@ -98,26 +133,6 @@ func (s *registration) clientID(ctx context.Context, op string) (string, error) 
 	}
 	a, _, err := s.readWith(ctx, op, "displayName")
 	return a.AppID, err
-}
-
-// signIn asks for a token once, and again only if nothing was said of the secret.
-func (s *registration) signIn(ctx context.Context, op, id string, show shown) (verdict, time.Time, error) {
-	for try := 1; ; try++ {
-		resp, err := s.send(ctx, id, show)
-		if ctx.Err() == nil && try < sends && (err != nil || resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout) {
-			if resp != nil {
-				resp.Body.Close()
-			}
-			if pause(ctx, try) == nil {
-				continue
-			}
-		}
-		if err != nil {
-			return refused, time.Time{}, azhttp.Failure(op, false, nil, err)
-		}
-		v, err := judge(op, resp)
-		return v, azhttp.Date(resp), err
-	}
 }
 
 // send asks for a token for Microsoft Graph: an application needs no permission for one.

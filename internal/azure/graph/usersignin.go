@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
@@ -23,56 +22,21 @@ import (
 // several sign-ins must agree; the same wrong password again does not count towards a lock-out.
 func (u *User) Check(ctx context.Context, value secret.Value) (driver.Checked, error) {
 	op := "sign in as user " + u.user
-	var out driver.Checked
-	row, last := 0, refused
-	for n := 1; ; n++ {
-		v, date, err := u.signIn(ctx, op, value)
-		if err != nil {
-			return driver.Checked{}, err
-		}
-		out.Date = date
-		if v != last {
-			row, last = 0, v
-		}
-		row++
-		switch {
-		case v == expired:
-			out.Why = "Entra ID says that it has expired, or must be changed"
-			return out, nil
-		case row == inARow && v == accepted:
-			out.Check = rotation.Check{Works: true, Identity: u.user}
-			return out, nil
-		case row == inARow:
-			out.Why = "Entra ID says that the password is wrong"
-			return out, nil
-		case n == signIns:
-			out.Why = "Entra ID takes it in one place and refuses it in another"
-			return out, nil
-		}
-		if sleep(ctx, apart) != nil {
-			return driver.Checked{}, driver.Errorf(driver.Unavailable, op, "", "interrupted, or no answer in time")
-		}
+	v, date, err := agreed(ctx, op, func() (*http.Response, error) { return u.send(ctx, value) }, judgeUser)
+	out := driver.Checked{Date: date}
+	switch {
+	case err != nil:
+		return driver.Checked{}, err
+	case v == accepted:
+		out.Check = rotation.Check{Works: true, Identity: u.user}
+	case v == expired:
+		out.Why = "Entra ID says that it has expired, or must be changed"
+	case v == refused:
+		out.Why = "Entra ID says that the password is wrong"
+	default:
+		out.Why = divided
 	}
-}
-
-// signIn asks for a token once, and again only if nothing was said of the password.
-func (u *User) signIn(ctx context.Context, op string, value secret.Value) (verdict, time.Time, error) {
-	for try := 1; ; try++ {
-		resp, err := u.send(ctx, value)
-		if ctx.Err() == nil && try < sends && (err != nil || resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout) {
-			if resp != nil {
-				resp.Body.Close()
-			}
-			if pause(ctx, try) == nil {
-				continue
-			}
-		}
-		if err != nil {
-			return refused, time.Time{}, azhttp.Failure(op, false, nil, err)
-		}
-		v, err := judgeUser(op, resp)
-		return v, azhttp.Date(resp), err
-	}
+	return out, nil
 }
 
 // send signs the user in for nothing but its own name: no consent is needed for that.

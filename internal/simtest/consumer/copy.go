@@ -49,7 +49,11 @@ var copied = Kind{
 	Remove: func(s *world.State, at string) func(*world.State) {
 		x := secretAt(s, at)
 		x.Deleted = x.Versions[len(x.Versions)-1].Created
-		return func(s *world.State) { secretOf(s, at, true).Deleted = time.Time{} }
+		return func(s *world.State) {
+			if x := secretOf(s, at, true); x != nil { // a tell recovers it too
+				x.Deleted = time.Time{}
+			}
+		}
 	},
 	Unmark: func(s *world.State, at string) { delete(newestAt(s, at).Tags, copyTag) },
 	Rest: func(s *world.State, told []string) map[string]string {
