@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -189,6 +190,12 @@ func (c *Client) call(ctx context.Context, op, method, path string, in, out any)
 			Hint: "check that no proxy answers in Microsoft Graph's place"}
 	case resp.StatusCode >= 300:
 		return resp, refusal(op, write, resp)
+	case out == nil && resp.StatusCode != http.StatusNoContent:
+		// What answers nothing answers 204 (facts/keyvault-graph-arm.md 3.1). Anything else was said by somebody on the way,
+		// and Microsoft Graph may have refused.
+		resp.Body.Close()
+		return resp, &driver.Error{Kind: lost, Op: op, Date: azhttp.Date(resp), Detail: fmt.Sprintf("the answer is a %d, and Microsoft Graph answers 204", resp.StatusCode),
+			Hint: "check that no proxy answers in Microsoft Graph's place"}
 	case out == nil:
 		resp.Body.Close()
 	default:

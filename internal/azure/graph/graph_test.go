@@ -166,6 +166,24 @@ func TestASecretThatAReplicaDoesNotKnowYetIsRemovedAllTheSame(t *testing.T) {
 	})
 }
 
+// Microsoft Graph refuses for once, and what arrives is somebody else's 200.
+func TestARemovalThatIsAnsweredByAnotherIsNotDone(t *testing.T) {
+	play(t, nil, func(t *testing.T, s *sim.Server, i *graph.Secrets) {
+		made, err := i.Issue(t.Context(), request(time.Now(), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AddFaults(sim.Fault{Service: "graph", Operation: "RemovePassword", Times: 1, Do: sim.DoAnswer, Status: 200, Body: `{}`}); err != nil {
+			t.Fatal(err)
+		}
+		err = i.Revoke(t.Context(), permitFor(t, made.Issued, time.Now()), time.Now())
+		refusedWith(t, err, driver.Ambiguous, false, "proxy")
+		if err := i.Revoke(t.Context(), permitFor(t, made.Issued, time.Now()), time.Now()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func permitFor(t *testing.T, i rotation.Issued, now time.Time) rotation.Permit {
 	t.Helper()
 	s, _ := rotation.ParseStamp(i.Name)
