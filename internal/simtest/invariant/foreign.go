@@ -141,7 +141,7 @@ var Foreign = Checker{
 			}
 		}
 		for _, p := range h.Promises {
-			for _, v := range SceneOf(h.State, p, h.Now).Versions {
+			for _, v := range h.scene(p).Versions {
 				if h.Excused[v.ID] == Disabled && v.Enabled {
 					report("%s: version %s was disabled by a person and is enabled again", p.Target, v.ID)
 				}

@@ -40,7 +40,7 @@ var Fresh = Checker{
 				if age := c.Asked.Sub(read.Asked); age > tellAge {
 					report("%s: process %d told %s at %s what it had read %s before", p.Target, e.Process, one.ID, clock(c.Asked), age)
 				}
-				v := SceneOf(h.State, p, h.Now).version(read.Version)
+				v := h.scene(p).version(read.Version)
 				if v != nil && v.Record != nil && c.Marked == string(v.Record.Publication) && c.Holds != v.Holds {
 					report("%s: process %d marked %s with publication %s at %s, and it holds something else", p.Target, e.Process, one.ID, c.Marked, clock(c.At))
 				}

@@ -21,7 +21,7 @@ var Gap = Checker{
 				lost(h, p, report)
 				continue
 			}
-			s := SceneOf(h.State, p, h.Now)
+			s := h.scene(p)
 			misled(h, p, s, report)
 			for i, v := range s.Versions {
 				t, ok := s.Token(v.Holds)

@@ -136,7 +136,7 @@ var Told = Checker{
 	Holds: "after convergence every consumer holds what the newest version holds",
 	broken: func(h *History, report func(string, ...any)) {
 		for _, p := range h.Promises {
-			newest := SceneOf(h.State, p, h.Now).Newest()
+			newest := h.scene(p).Newest()
 			if newest == nil || newest.Record == nil || !newest.Enabled || newest.Holds == "" || h.held(p) {
 				continue
 			}

@@ -9,6 +9,7 @@ package invariant
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/ledger"
@@ -43,8 +44,12 @@ func (p Promise) DueAt(from, to time.Time) time.Time {
 
 // stampedFor says whether a display name is a stamp for this promise's secret.
 func (p Promise) stampedFor(name string) (rotation.Stamp, bool) {
+	rest, ours := strings.CutPrefix(name, "rekey/")
+	if !ours || !strings.HasPrefix(rest, string(p.Credential)) { // nearly all, and every checker asks of every one
+		return rotation.Stamp{}, false
+	}
 	s, ok := rotation.ParseStamp(name)
-	return s, ok && s.Hash == p.Target.Hash() && s.Credential == p.Credential
+	return s, ok && s.Credential == p.Credential && s.Hash == p.Target.Hash()
 }
 
 // History is what happened, in order, up to Now.
@@ -67,6 +72,26 @@ type History struct {
 	// Now and State are the present. State is read only.
 	Now   time.Time
 	State *world.State
+
+	// scenes are those of the present while several checkers are asked about it, nil else.
+	scenes map[scened]*Scene
+}
+
+type scened struct {
+	target     rotation.Target
+	credential rotation.CredentialID
+}
+
+// scene is what a promise is about, now.
+func (h *History) scene(p Promise) *Scene {
+	key := scened{p.Target, p.Credential}
+	s := h.scenes[key]
+	if s == nil {
+		if s = SceneOf(h.State, p, h.Now); h.scenes != nil {
+			h.scenes[key] = s
+		}
+	}
+	return s
 }
 
 // Event is one thing that happened to one process. Exactly one of the pointers is set.
@@ -142,8 +167,10 @@ var Settled = []Checker{Stray, Converged, Told, Idle}
 // All lists every checker.
 func All() []Checker { return slices.Concat(Always, AtEnd, Settled) }
 
-// Check asks several checkers.
+// Check asks several checkers. Nothing changes meanwhile.
 func Check(h *History, checkers []Checker) (out []Violation) {
+	h.scenes = map[scened]*Scene{}
+	defer func() { h.scenes = nil }()
 	for _, c := range checkers {
 		out = append(out, c.Check(h)...)
 	}

@@ -92,7 +92,7 @@ func (h *History) livesOn(x ledger.Entry) string {
 		return ""
 	}
 	for _, p := range h.Promises {
-		if t, ok := SceneOf(h.State, p, h.Now).Token(x.IssuerID); ok && t.Alive(h.Now) {
+		if t, ok := h.scene(p).Token(x.IssuerID); ok && t.Alive(h.Now) {
 			return t.ID
 		}
 	}

@@ -12,7 +12,7 @@ var Record = Checker{
 	Holds: "a record says what the issuer has agreed to, and never what it was asked for",
 	broken: func(h *History, report func(string, ...any)) {
 		for _, p := range h.Promises {
-			s := SceneOf(h.State, p, h.Now)
+			s := h.scene(p)
 			v := s.Newest()
 			if v == nil || v.Record == nil {
 				continue

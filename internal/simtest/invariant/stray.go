@@ -8,7 +8,7 @@ var Stray = Checker{
 	Holds: "after convergence nothing with our stamp is alive but the current credential, predecessors inside their overlap, and what is younger than the sweep window",
 	broken: func(h *History, report func(string, ...any)) {
 		for _, p := range h.Promises {
-			s := SceneOf(h.State, p, h.Now)
+			s := h.scene(p)
 			newest := s.Newest()
 			if newest == nil || newest.Record == nil || !newest.Enabled || h.held(p) {
 				continue // a person's to decide: nothing can be proved

@@ -100,6 +100,17 @@ func TestALongSecretIsFoundByItsPieces(t *testing.T) {
 	}
 }
 
+func TestASecretOfAnyLengthIsFoundAtTheEdges(t *testing.T) {
+	for n := 1; n <= len(planted); n++ {
+		s := planted[:n]
+		for _, text := range []string{s, s + "....", "...." + s, "." + s + "."} {
+			if len(leak.Search(text, []string{s})) == 0 {
+				t.Errorf("%q is not found in %q", s, text)
+			}
+		}
+	}
+}
+
 func TestTextWithoutTheSecretHasNoFinding(t *testing.T) {
 	for _, text := range []string{"", "nothing here", planted[:len(planted)-1], strings.ToUpper(planted), base64.StdEncoding.EncodeToString([]byte("another secret of that length"))} {
 		if found := leak.Search(text, []string{planted, ""}); len(found) > 0 {
