@@ -76,10 +76,7 @@ func (c *Copy) Place() string { return fmt.Sprintf("copy %s of vault %s", c.secr
 // Preflight implements driver.Consumer.
 func (c *Copy) Preflight(ctx context.Context) error {
 	op := "prepare " + c.Place()
-	r, err := c.store.Read(ctx, c.secret)
-	if err == nil && r.Secret.State == rotation.Absent {
-		r, err = c.store.Vacant(ctx, c.secret)
-	}
+	r, err := c.read(ctx)
 	r.Value.Wipe()
 	if err != nil {
 		return forPerson(err)
@@ -88,6 +85,16 @@ func (c *Copy) Preflight(ctx context.Context) error {
 		return err
 	}
 	return forPerson(c.store.Prove(ctx, c.secret, r.Secret.Version))
+}
+
+// read reads the copy before it is written. One that a person recovers between the two reads that find it nowhere would
+// lose its tags to a write that takes it for absent.
+func (c *Copy) read(ctx context.Context) (driver.Reading, error) {
+	r, err := c.store.Read(ctx, c.secret)
+	if err == nil && r.Secret.State == rotation.Absent {
+		return c.store.Vacant(ctx, c.secret)
+	}
+	return r, err
 }
 
 // forPerson says of a refusal that it stays one until somebody did what its hint says.
@@ -191,7 +198,7 @@ func (c *Copy) readOrigin(ctx context.Context) (driver.Reading, rotation.Publica
 // Tell implements driver.Consumer. What the copy holds already is not written again: each PUT is a version.
 func (c *Copy) Tell(ctx context.Context, publication rotation.Publication, value secret.Value) (rotation.ConsumerState, error) {
 	op := "tell " + c.Place()
-	r, err := c.store.Read(ctx, c.secret)
+	r, err := c.read(ctx)
 	defer func() { r.Value.Wipe() }()
 	if err != nil {
 		return rotation.ConsumerState{}, unchanged(err)

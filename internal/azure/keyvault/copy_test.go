@@ -98,6 +98,17 @@ func (c *copies) put(host, name, value string, tags map[string]string) {
 
 func (c *copies) as(t *testing.T, app, name string, adopt bool) *keyvault.Copy {
 	t.Helper()
+	stores := c.stores(t, app)
+	return copyIn(stores[copyHost], stores, name, adopt)
+}
+
+func copyIn(store driver.Store, stores map[string]driver.Store, name string, adopt bool) *keyvault.Copy {
+	return keyvault.NewCopy("dr", store, keyvault.CopySettings{Vault: "apps", Secret: name, Adopt: adopt},
+		keyvault.Origin{Store: stores[originHost], Target: origin, ContentType: contentType})
+}
+
+func (c *copies) stores(t *testing.T, app string) map[string]driver.Store {
+	t.Helper()
 	client := azhttp.NewClient(c.Transport(), nil)
 	cred := azhttp.NewCredential(app, &simulated.SignIn{Sim: c.Server, App: app})
 	stores := map[string]driver.Store{}
@@ -112,8 +123,7 @@ func (c *copies) as(t *testing.T, app, name string, adopt bool) *keyvault.Copy {
 		}
 		stores[host] = v
 	}
-	return keyvault.NewCopy("dr", stores[copyHost], keyvault.CopySettings{Vault: "apps", Secret: name, Adopt: adopt},
-		keyvault.Origin{Store: stores[originHost], Target: origin, ContentType: contentType})
+	return stores
 }
 
 // published is a copy whose every tell comes after a publication, as the engine's do. What works nowhere is told and
@@ -312,6 +322,37 @@ func TestATellOfWhatWasPublishedAgainMeanwhileWritesNothing(t *testing.T) {
 		}
 		if s, err := x.Tell(t.Context(), "01aaaaaaaaaaaaaaaa", v); err != nil || !s.Works {
 			t.Errorf("%+v, %v", s, err)
+		}
+	})
+}
+
+// crossing is a store whose first read finds the secret nowhere: a person recovers it between the two that look.
+type crossing struct {
+	driver.Store
+	over bool
+}
+
+func (c *crossing) Read(ctx context.Context, name string) (driver.Reading, error) {
+	if !c.over {
+		c.over = true
+		return driver.Reading{Secret: rotation.Secret{State: rotation.Absent}}, nil
+	}
+	return c.Store.Read(ctx, name)
+}
+
+func TestACopyThatIsRecoveredWhileItIsReadKeepsItsTags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveCopies(t)
+		stores := c.stores(t, "administrator")
+		x := copyIn(&crossing{Store: stores[copyHost]}, stores, copyName, true)
+		if s, err := x.Tell(t.Context(), "01aaaaaaaaaaaaaaaa", told(c, "newer")); err != nil || !s.Works {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		w := c.World()
+		w.Lock()
+		defer w.Unlock()
+		if tags := newest(c.at(copyHost, copyName)).Tags; tags["owner"] != "a team" {
+			t.Errorf("the owner's tag is lost: %v", tags)
 		}
 	})
 }
