@@ -29,6 +29,8 @@ type search struct {
 	crossings int
 	// latecomers has requests that are handled when their run is long over.
 	latecomers bool
+	// calm lets every world in which a person has acted come to rest, and explores none of them further.
+	calm bool
 	// everything gives every world as many runs as any other; see narrow.
 	everything bool
 
@@ -85,8 +87,9 @@ const batch = 16
 func (x *search) explore(t *testing.T) {
 	x.fresh = slices.Clone(x.frontier)
 	x.settle(t)
+	x.frontier = slices.DeleteFunc(x.frontier, x.leaf) // of those that were kept
 	for len(x.frontier) > 0 && !x.over() && !t.Failed() {
-		some := x.frontier[:min(batch, len(x.frontier))]
+		some := slices.Clone(x.frontier[:min(batch, len(x.frontier))])
 		x.frontier = x.frontier[len(some):]
 		// Every world runs undisturbed first: that is where its points are found.
 		var jobs []job
@@ -120,6 +123,11 @@ func (x *search) explore(t *testing.T) {
 			x.second(t, jobs, ends)
 		}
 		x.commanded(t, some)
+		for _, n := range x.fresh {
+			if x.leaf(n) {
+				some = append(some, n)
+			}
+		}
 		x.settle(t)
 		if x.keep != nil && !t.Failed() {
 			x.keep.expanded(x, some)
@@ -158,6 +166,9 @@ func (x *search) disturbed(n *node, e ending) (out []job) {
 func (x *search) narrow(n *node) bool {
 	return !x.everything && (n.persons > 0 || len(n.pending) > 0)
 }
+
+// leaf says whether a world is only let come to rest.
+func (x *search) leaf(n *node) bool { return x.calm && n.persons > 0 }
 
 // mayBeLate says whether a request may be late by more than a run in a world.
 func (x *search) mayBeLate(n *node) bool {
@@ -299,7 +310,10 @@ func (x *search) take(j job, e *ending) {
 	}
 	x.seen[e.next.key] = true
 	x.worlds++
-	x.frontier, x.fresh = append(x.frontier, e.next), append(x.fresh, e.next)
+	x.fresh = append(x.fresh, e.next)
+	if !x.leaf(e.next) {
+		x.frontier = append(x.frontier, e.next)
+	}
 	if x.keep != nil {
 		x.keep.found(e.next)
 	}

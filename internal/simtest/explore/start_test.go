@@ -90,8 +90,9 @@ type field struct {
 	alone bool
 	// people, crossings, pairs and latecomers are what a whole exploration has beside one thing that happens in a run.
 	people, crossings, pairs, latecomers bool
-	// at are the points that it is about, nil for all: at others only what leaves something behind happens, and nothing
-	// in a short exploration. short is how many runs that has from each start, 0 for what others have.
+	// at are the points that it is about, nil for all: nothing happens at others, and what people do is followed until
+	// everything is at rest, and not by another fault. short is how many runs a short exploration has from each start, 0
+	// for what others have.
 	short int
 	at    func(point) bool
 	// except is what does not hold and is said not to, in ARCHITECTURE.md; nil for nothing.
