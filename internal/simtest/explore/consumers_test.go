@@ -20,9 +20,9 @@ import (
 const rekeySP = "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f12"
 
 // combined are the fields with consumers, by what is told together. A kind of consumer that is in none has one of its
-// own, with the issuer that its entry names.
+// own, with the issuer that its entry names. Two that are told together are not in the first ones.
 func combined() [][]string {
-	out := [][]string{{"pat", "serviceConnection", "variableGroup"}, {invariant.AppSecret, "serviceConnection"}}
+	out := [][]string{{invariant.AppSecret, "serviceConnection"}}
 	for _, k := range consumer.Kinds {
 		issuer := k.With
 		if issuer == "" {
@@ -32,14 +32,19 @@ func combined() [][]string {
 			out = append(out, []string{issuer, k.Name})
 		}
 	}
-	return out
+	return append(out, []string{"pat", "serviceConnection", "variableGroup"})
 }
 
-// consumerFields are the worlds of credentials that are told to somebody.
+// consumerFields are the worlds of credentials that are told to somebody. Where two are told together, it is about one
+// that was told and one that was not: people, other runs and late requests are where one is told alone.
 func consumerFields() (out []field) {
 	const due = "+4d1m"
-	for i, together := range combined() {
-		f := field{kind: together[0], name: "told to " + strings.Join(together[1:], " and "), alone: true, people: true, crossings: true, latecomers: true, short: 90, at: telling}
+	for _, together := range combined() {
+		alone := len(together) == 2
+		f := field{kind: together[0], name: "told to " + strings.Join(together[1:], " and "), alone: true, people: alone, crossings: alone, latecomers: alone, short: 50, at: telling}
+		if !alone || together[0] == invariant.AppSecret {
+			f.short = 90
+		}
 		for name, steps := range map[string][]string{
 			"absent":                 nil,
 			"current":                {"run"},
@@ -50,13 +55,10 @@ func consumerFields() (out []field) {
 			"half told, at the end":  {"run", due, "run SetSecret:crash-after", "+24h1m"},
 			"with the cache running": {"run", due, "run SetSecret:crash-after", "+24h1m", "run"},
 		} {
-			if i > 1 && (name == "current" || name == "in the overlap" || name == "half told" || name == "with the cache running") {
+			if f.short == 50 && (name == "current" || name == "in the overlap" || name == "half told" || name == "with the cache running") {
 				continue // come to from the others
 			}
 			f.starts = append(f.starts, start{f.name + ", " + name, func(t *testing.T) *node { return then(t, toldOrigin(together[0], together[1:]...), steps...) }})
-		}
-		if i > 1 {
-			f.short = 50
 		}
 		slices.SortFunc(f.starts, func(a, b start) int { return strings.Compare(a.name, b.name) })
 		out = append(out, f)
