@@ -163,7 +163,7 @@ func (s *Service) signedByIssuer(x *world.FederatedCredential, j *jwt) bool {
 	case x.Issuer == "https://"+GitHub:
 		set.Keys = []jwk{githubKey().jwk("")}
 	case s.ownIssuer(x.Issuer):
-		set.Keys = []jwk{entraKey().jwk("")}
+		set.Keys = []jwk{s.key().jwk("")}
 	}
 	return slices.ContainsFunc(publicKeys(set, j.header.Kid), j.verifiedBy)
 }

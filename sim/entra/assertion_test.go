@@ -21,8 +21,8 @@ import (
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
 var (
-	ownKey   = sync.OnceValue(func() *signer { return newSigner("worker") })
-	otherKey = sync.OnceValue(func() *signer { return newSigner("stranger") })
+	ownKey   = sync.OnceValue(func() *signer { return newSigner("worker", 2048) })
+	otherKey = sync.OnceValue(func() *signer { return newSigner("stranger", 2048) })
 )
 
 // assertion makes a client assertion as a client would.

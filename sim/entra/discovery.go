@@ -156,7 +156,7 @@ func (s *Service) keys(q *request) (answer, *failure) {
 	if q.v2 {
 		issuer = issuerV2(m.issuerTenant())
 	}
-	return jsonAnswer(http.StatusOK, jwks{[]jwk{entraKey().jwk(issuer)}}), nil
+	return jsonAnswer(http.StatusOK, jwks{[]jwk{s.key().jwk(issuer)}}), nil
 }
 
 // userRealm says where a user's password is checked: here, for the domains of our tenants.

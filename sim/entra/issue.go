@@ -80,7 +80,7 @@ func (s *Service) accessToken(t issue) (raw string, expires time.Time, err error
 		claims["amr"] = t.session.methods()
 		record.Name, record.User, record.Scopes = t.user.UPN, true, t.scopes
 	}
-	raw, err = entraKey().sign(claims)
+	raw, err = s.key().sign(claims)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -124,7 +124,7 @@ func (s *Service) idToken(t issue, v2 bool) (string, error) {
 	if t.session.nonce != "" {
 		claims["nonce"] = t.session.nonce
 	}
-	raw, err := entraKey().sign(claims)
+	raw, err := s.key().sign(claims)
 	if err == nil {
 		s.w.Remember(raw)
 	}

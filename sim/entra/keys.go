@@ -33,12 +33,21 @@ const maxMade = 4096
 // The keys are the process's, not the service's: a test that makes a thousand worlds pays for one. What they sign
 // is still bound to a world, which knows its own tokens.
 var (
-	entraKey  = sync.OnceValue(func() *signer { return newSigner("accounts.accesscontrol.windows.net") })
-	githubKey = sync.OnceValue(func() *signer { return newSigner(GitHub) })
+	entraKey  = sync.OnceValue(func() *signer { return newSigner("accounts.accesscontrol.windows.net", 2048) })
+	shortKey  = sync.OnceValue(func() *signer { return newSigner("accounts.accesscontrol.windows.net", 1024) })
+	githubKey = sync.OnceValue(func() *signer { return newSigner(GitHub, 2048) })
 )
 
-func newSigner(name string) *signer {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+// key signs the tokens of a world.
+func (s *Service) key() *signer {
+	if s.w.Knobs.Entra.ShortKeys {
+		return shortKey()
+	}
+	return entraKey()
+}
+
+func newSigner(name string, bits int) *signer {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		panic(err) // crypto/rand does not fail
 	}

@@ -53,6 +53,10 @@ type EntraKnobs struct {
 	// live session.
 	AutoSignIn bool `json:"autoSignIn"`
 
+	// ShortKeys signs tokens with a key of 1,024 bits, in a quarter of the time: for those who live years. A client
+	// that verifies them may refuse it. The real keys have 2,048.
+	ShortKeys bool `json:"shortKeys"`
+
 	// OldFederationErrors answers AADSTS70021 for any mismatch with a federated credential, as before 700211
 	// (issuer), 700212 (audience, unverified) and 700213 (subject) existed (facts 8.3).
 	OldFederationErrors bool `json:"oldFederationErrors"`

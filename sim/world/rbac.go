@@ -111,8 +111,8 @@ func (w *World) allowed(principal, scope string, now time.Time, delay time.Durat
 
 // covers says whether an assignment at scope a holds at scope b: the same or an ancestor.
 func covers(a, b string) bool {
-	a, b = strings.ToLower(strings.TrimSuffix(a, "/")), strings.ToLower(strings.TrimSuffix(b, "/"))
-	return a == b || strings.HasPrefix(b, a+"/")
+	a, b = strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/")
+	return len(a) <= len(b) && strings.EqualFold(a, b[:len(a)]) && (len(a) == len(b) || b[len(a)] == '/')
 }
 
 func matchAny(patterns []string, action string) bool {

@@ -86,6 +86,7 @@ var born = time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
 // its business.
 func theWorld() world.State {
 	s := world.BuiltIn()
+	s.Knobs.Entra.ShortKeys = true
 	withoutBystanders(&s)
 	long := time.Date(1999, 9, 1, 8, 0, 0, 0, time.UTC)
 	s.Apps = append(s.Apps, &world.App{

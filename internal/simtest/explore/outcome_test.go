@@ -88,3 +88,8 @@ func survived(p point) []outcome {
 func changes(p point, o outcome) bool {
 	return p.Write && (o == lost || o == muchLater || o == crashBefore || o == crashAfter || o == overtaken || o == refused)
 }
+
+// handled says whether a request has come to something, whatever the process has heard of that.
+func handled(o outcome) bool {
+	return o == lost || o == late || o == muchLater || o == truncated || o == malformed || o == crashAfter || o == suspendAfter || o == overtaken
+}

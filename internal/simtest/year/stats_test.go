@@ -18,7 +18,7 @@ func newRNG(seed, n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
 // calmKnobs are those of a day on which nothing is wrong. What is removed stays in the world: checkers look back.
 var calmKnobs = func() world.Knobs {
 	k := world.BuiltIn().Knobs
-	k.Graph.KeepRemoved = true
+	k.Graph.KeepRemoved, k.Entra.ShortKeys = true, true
 	return k
 }()
 
