@@ -230,7 +230,12 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 func (p *pass) readBack(ctx context.Context, issue driver.Issue, r rotation.Record, done driver.Reading, ledgerErr error) error {
 	p.obs.Attempt = nil
 	p.learn(issue.Issued)
-	p.obs.Versions.Value = append(p.obs.Versions.Value, r)
+	if p.obs.Secret.Known && p.obs.Secret.Value.State == rotation.Absent {
+		// That there was no version is as old as the issue, and somebody who slept may have published since.
+		p.obs.Versions = rotation.Fact[[]rotation.Record]{}
+	} else {
+		p.obs.Versions.Value = append(p.obs.Versions.Value, r)
+	}
 	if late := done.Date.Sub(p.checkedDate); late > maxIssueAge && !p.checkedDate.IsZero() {
 		// The services' clocks say that the PUT took far longer than this machine's. What was published may be dead.
 		p.c.Spec.Verify = true
