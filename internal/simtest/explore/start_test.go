@@ -31,7 +31,7 @@ func originWith(step string, m *manifest.Manifest, change func(*world.State)) *n
 	return n
 }
 
-// then goes on from a world by what is named: "run", "run <point>:<outcome>", "+<duration>", "a person <deed>".
+// then goes on from a world by what is named: "run", "run <point>:<outcome>", "+<duration>", "until <a date>", "a person <deed>".
 func then(t *testing.T, n *node, steps ...string) *node {
 	t.Helper()
 	for _, text := range steps {
@@ -57,7 +57,7 @@ func named(t *testing.T, n *node, text string) script {
 		}
 		return script{name: text, until: v}
 	}
-	for _, s := range append(acts(n), rollingBack) {
+	for _, s := range append(slices.Concat(acts(n), passages(n)), rollingBack) {
 		if s.name == text {
 			return s
 		}
