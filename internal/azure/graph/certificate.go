@@ -164,6 +164,9 @@ func (s *Certificates) current(ctx context.Context) (pair, time.Time, error) {
 	return p, r.Date, nil
 }
 
+// replicated is the age from which a certificate is known to every replica.
+const replicated = 5 * time.Minute
+
 // young says whether a replica may not have heard of a certificate yet.
 func (p pair) young(now time.Time) bool {
 	return p.cert != nil && now.Sub(p.cert.NotBefore.Add(early)) < replicated
@@ -223,7 +226,9 @@ func (s *Certificates) objectID(ctx context.Context, op string) (string, error) 
 // when who read the list before that has written his.
 const (
 	replaceWithin = 10 * time.Second
-	settled       = 15 * time.Second
+	// agreeWithin bounds how long the readings of the list may disagree.
+	agreeWithin = time.Minute
+	settled     = 15 * time.Second
 )
 
 // replace reads the whole list and replaces it by what change makes of it, unless that is nothing. A clash was not
@@ -244,14 +249,12 @@ func (s *Certificates) replace(ctx context.Context, op string, current pair, dat
 }
 
 func (s *Certificates) replaceOnce(ctx context.Context, op string, current pair, date time.Time, change func([]json.RawMessage) ([]any, bool)) (*http.Response, error) {
-	// By the wall clock too: on a machine that slept in between, a timer may not have noticed.
-	began := time.Now().Round(0)
-	bounded, cancel := context.WithTimeout(ctx, replaceWithin)
-	defer cancel()
-	all, _, resp, err := s.readKeys(bounded, op)
+	all, began, resp, err := s.agreedKeys(ctx, op)
 	if err != nil {
 		return resp, err
 	}
+	bounded, cancel := context.WithDeadline(ctx, began.Add(replaceWithin))
+	defer cancel()
 	if current.young(date) && !slices.ContainsFunc(all, func(r json.RawMessage) bool { return holds(r, current) }) {
 		return resp, driver.Errorf(driver.Unavailable, op, "", "Microsoft Graph does not list the current certificate yet, which is minutes old, so its list is not replaced")
 	}
@@ -263,6 +266,44 @@ func (s *Certificates) replaceOnce(ctx context.Context, op string, current pair,
 		return resp, driver.Errorf(driver.Unavailable, op, "", "the list of certificates that was read is %s old, and may be another one by now", age.Round(time.Second))
 	}
 	return s.client.call(bounded, op, http.MethodPatch, s.app.path(), map[string]any{"keyCredentials": list}, nil)
+}
+
+// agreedKeys reads the list until several readings in a row agree, and says when the last one began. One replica that has
+// not heard of what another run added would have the list take it away.
+func (s *Certificates) agreedKeys(ctx context.Context, op string) (all []json.RawMessage, began time.Time, resp *http.Response, err error) {
+	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
+	defer cancel()
+	var last []string
+	for row := 0; row < inARow; {
+		if row > 0 && sleep(ctx, apart) != nil {
+			return nil, began, resp, driver.Errorf(driver.Unavailable, op, "", "Microsoft Graph lists other certificates each time it is asked, so its list is not replaced")
+		}
+		// By the wall clock too: on a machine that slept since, a timer may not have noticed.
+		before := began
+		if began = time.Now().Round(0); began.Sub(before) > replaceWithin {
+			last = nil
+		}
+		if all, _, resp, err = s.readKeys(ctx, op); err != nil {
+			return nil, began, resp, err
+		}
+		ids := keyIDsOf(all)
+		if last == nil || !slices.Equal(ids, last) {
+			row, last = 0, ids
+		}
+		row++
+	}
+	return all, began, resp, nil
+}
+
+func keyIDsOf(all []json.RawMessage) []string {
+	ids := []string{}
+	for _, raw := range all {
+		var k keyCredential
+		_ = json.Unmarshal(raw, &k)
+		ids = append(ids, strings.ToLower(k.KeyID))
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // kept are the credentials of a list as they were read, but for one. An entry without its key keeps the key.
@@ -350,7 +391,7 @@ func (s *Certificates) Revoke(ctx context.Context, permit rotation.Permit, now t
 		return err
 	}
 	op := fmt.Sprintf("remove certificate %s of application %s", permit.IssuerID(), s.app)
-	return s.gone(ctx, op, permit, now, func() error {
+	return s.gone(ctx, op, func() error {
 		current, date, err := s.current(ctx)
 		if err != nil {
 			return err

@@ -124,6 +124,42 @@ func TestACertificateIsAddedAndRemovedBesideTheOthers(t *testing.T) {
 	}
 }
 
+// A replica that has not heard yet of what was added a moment ago would have the new list take it away, or say that what
+// is to be removed is gone.
+func TestAListThatAReplicaIsBehindWithReplacesNothing(t *testing.T) {
+	for reads := range 3 { // whose turn it is
+		playCertificate(t, false, func(t *testing.T, s *sim.Server, _ *vault, i *graph.Certificates) {
+			w := s.World()
+			w.Lock()
+			w.Knobs.Graph.ReplicationLag, w.Knobs.Graph.Replicas = world.Duration(8*time.Second), 2
+			w.Unlock()
+			before := keyIDs(s)
+			first, err := i.Issue(t.Context(), request(time.Now().Add(-2*time.Hour), 1)) // whoever issues it has slept
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range reads {
+				if _, err := i.List(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			second, err := i.Issue(t.Context(), request(time.Now(), 2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := keyIDs(s); !slices.Equal(got, append(slices.Clone(before), first.Issued.ID, second.Issued.ID)) {
+				t.Errorf("after %d reads the application has %v", reads, got)
+			}
+			if err := i.Revoke(t.Context(), permitFor(t, second.Issued, time.Now()), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(keyIDs(s), second.Issued.ID) {
+				t.Errorf("after %d reads it was called removed, and it is there", reads)
+			}
+		})
+	}
+}
+
 // Two that find no certificate in the store both replace the list. The one whose certificate is gone by that must not
 // have it published.
 func TestACertificateThatAnotherListTookAwayDoesNotWork(t *testing.T) {

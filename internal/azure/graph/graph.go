@@ -132,7 +132,7 @@ func (s *Secrets) Revoke(ctx context.Context, permit rotation.Permit, now time.T
 		return err
 	}
 	op := "remove client secret " + permit.IssuerID() + " of application " + s.app.String()
-	return s.gone(ctx, op, permit, now, func() error {
+	return s.gone(ctx, op, func() error {
 		_, err := s.client.write(ctx, op, s.app, "removePassword", map[string]string{"keyId": permit.IssuerID()}, nil)
 		return err
 	}, func() (bool, error) { return s.lists(ctx, op, permit.IssuerID()) })

@@ -4,11 +4,9 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
-	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
 // registration is an application, as the issuers of its credentials see it.
@@ -44,17 +42,14 @@ func (s *registration) notes(a application) []string {
 }
 
 const (
-	// replicated is the age from which a credential is known to every replica: what they say of it is believed at once.
-	replicated = 5 * time.Minute
-	// removals bounds how often the removal of one is sent that is not found: 15 s with the pauses between.
+	// removals is how often the removal of one is sent that is not found: 15 s with the pauses between.
 	removals = 5
 )
 
-// gone removes a credential. That it is not found is also what a replica says that has not heard of a new one, or what a
-// second removal gets: the application is read, and a young credential is asked for again and again.
-func (s *registration) gone(ctx context.Context, op string, permit rotation.Permit, now time.Time, remove func() error, lists func() (bool, error)) error {
-	stamp, _ := rotation.ParseStamp(permit.Name())
-	young := now.Sub(stamp.Generation.Time()) < replicated
+// gone removes a credential. That it is not found is also what a replica says that has not heard of a new one, and how
+// new one is does not show: whoever slept before adding it gave it an old name. The permit is for one that was listed a
+// moment ago, so it is asked for again and again before that is believed.
+func (s *registration) gone(ctx context.Context, op string, remove func() error, lists func() (bool, error)) error {
 	for try := 1; ; try++ {
 		if err := remove(); codeOf(err) != unfound {
 			return err
@@ -63,7 +58,7 @@ func (s *registration) gone(ctx context.Context, op string, permit rotation.Perm
 		switch {
 		case err != nil:
 			return err
-		case !listed && (!young || try == removals):
+		case !listed && try == removals:
 			return nil
 		case try == removals:
 			return driver.Errorf(driver.Conflict, op, unfound, "Microsoft Graph lists it, and does not find it to remove")
