@@ -275,6 +275,6 @@ func (p *printer) waiting(name rotation.CredentialID, until time.Time, why strin
 	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("2006-01-02 15:04:05Z")+": "+safe(why)))
 }
 
-var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling", "rollback": "rolling back", "prepare": "preparing", "set": "setting"}
+var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling", "rollback": "rolling back", "prepare": "preparing", "set": "setting", "appoint": "appointing"}
 
-var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told", "rollback": "rolled back", "prepare": "prepared", "set": "set"}
+var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told", "rollback": "rolled back", "prepare": "prepared", "set": "set", "appoint": "appointed"}

@@ -51,6 +51,10 @@ type Listing struct {
 	Date   time.Time
 	// Notes are what a person should know of the account, in whole sentences. Nothing is decided by them.
 	Notes []string
+	// Owners are those of the account, by their ids in lower case; for an issuer that is Owned. OwnersWhole says that
+	// there is nobody else.
+	Owners      []string
+	OwnersWhole bool
 }
 
 // IssueRequest is what is asked of an issuer.

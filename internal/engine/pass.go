@@ -47,6 +47,7 @@ type pass struct {
 	failure           error     // why the last replacement failed
 	effects           []ledger.Entry
 	notes             []string // what the issuer wants people to know of the account
+	owners            owners
 	slept             time.Duration
 	since             time.Time // wall clock of the observation's first direct look; zero before it
 	slot              slot
@@ -227,6 +228,7 @@ func (p *pass) readIssued(ctx context.Context) error {
 	// A copy: what this pass issues and revokes is added to it and taken out of it.
 	p.obs.Issued = rotation.Known(append([]rotation.Issued(nil), l.Issued...))
 	p.notes = l.Notes
+	p.owners.heard(p.c.Issuer, l)
 	if !l.Date.IsZero() {
 		p.obs.IssuerDate, p.issuerAt = l.Date, at
 		p.clock(l.Date, at)
@@ -324,6 +326,6 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 	for _, text := range append(p.c.Notes, p.notes...) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
-	d.Notes = append(d.Notes, p.consumerNotes(d)...)
+	d.Notes = append(append(d.Notes, p.ownerNotes(d)...), p.consumerNotes(d)...)
 	return Result{Spec: p.c.Spec, Now: p.now(), Decision: d, Effects: p.effects, Err: err, Secret: p.obs.Secret, Missing: p.listed && !p.obs.Secret.Known, Consumers: p.seen(), Checks: p.tried()}
 }

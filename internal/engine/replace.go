@@ -33,6 +33,9 @@ func (p *pass) replace(ctx context.Context, d rotation.Decision, act rotation.Is
 	if stop, err := p.deliverable(ctx, act); stop || err != nil {
 		return err
 	}
+	if err := p.appoint(ctx); err != nil {
+		return err
+	}
 	if p.outdated(act) {
 		// Suspended since it was decided: another run may have replaced it, and what is issued as the answer to a
 		// compromise would have that one's credential revoked at once.

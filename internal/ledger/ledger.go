@@ -36,7 +36,7 @@ type Entry struct {
 	Run        string    `json:"run"`
 	Seq        int       `json:"seq"` // in the run
 	Credential string    `json:"credential"`
-	Effect     string    `json:"effect"` // prove, issue, publish, rollback, extend, amend, tell, revoke
+	Effect     string    `json:"effect"` // prove, appoint, issue, publish, rollback, extend, amend, tell, revoke
 	Phase      Phase     `json:"phase"`
 	// Target is what the effect is on: the secret, the issued credential, the consumer.
 	Target      string    `json:"target"`

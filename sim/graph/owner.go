@@ -59,6 +59,9 @@ func (c *call) addOwner() (int, any, *fault) {
 	if f != nil {
 		return 0, nil, f
 	}
+	if c.w.Knobs.Graph.OwnersNeedDirectory && !c.has("Directory.Read.All", "Directory.ReadWrite.All", asUser) {
+		return 0, nil, denied()
+	}
 	id, f := c.reference()
 	if f != nil {
 		return 0, nil, f

@@ -115,6 +115,11 @@ func TestOwnersComeAndGo(t *testing.T) {
 	x.delete(token, path+"/owners/"+first+"/$ref").is(204)
 	x.delete(token, path+"/owners/"+first+"/$ref").refused(404, "Request_ResourceNotFound", first)
 
+	x.w.Knobs.Graph.OwnersNeedDirectory = true
+	x.post(token, path+"/owners/$ref", ref(first)).refused(403, "Authorization_RequestDenied", "Insufficient privileges")
+	x.post(x.with(appWrite, "Directory.Read.All"), path+"/owners/$ref", ref(first)).is(204)
+	x.delete(token, path+"/owners/"+first+"/$ref").is(204)
+
 	// Who may not read users is told that there is one.
 	blind := x.get(x.with(appWrite), path+"/owners").is(200).values()
 	if len(blind) != 1 || blind[0]["id"] == nil || blind[0]["displayName"] != nil {

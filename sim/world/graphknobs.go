@@ -32,6 +32,9 @@ type GraphKnobs struct {
 	// OwnedByReadsOwnedOnly takes from Application.ReadWrite.OwnedBy what Microsoft documents that it has: reading
 	// every application.
 	OwnedByReadsOwnedOnly bool `json:"ownedByReadsOwnedOnly"`
+	// OwnersNeedDirectory wants Directory.Read.All of an application that adds an owner, as Microsoft's page on adding
+	// one says; facts 3.1 names the permission to change the application alone.
+	OwnersNeedDirectory bool `json:"ownersNeedDirectory"`
 	// KeepRemoved keeps every client secret and certificate that was removed in the world, for who wants to know later
 	// what became of it. It is served to nobody.
 	KeepRemoved bool `json:"keepRemoved,omitempty"`

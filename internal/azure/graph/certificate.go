@@ -39,7 +39,7 @@ var _ driver.Issuer = (*Certificates)(nil)
 
 // NewCertificates makes an issuer. Nothing is sent. What the store holds under the name is the current certificate.
 func NewCertificates(client *Client, authority string, store driver.Store, name string, s CertificateSettings) *Certificates {
-	return &Certificates{registration: newRegistration(client, authority, s.ObjectID, s.AppID), store: store, name: name, settings: s, patched: map[string]time.Time{}}
+	return &Certificates{registration: newRegistration(client, authority, s.ObjectID, s.AppID, s.Owners), store: store, name: name, settings: s, patched: map[string]time.Time{}}
 }
 
 // keyCredential is one on the wire, as far as it is looked at.
@@ -85,6 +85,7 @@ func (s *Certificates) List(ctx context.Context) (driver.Listing, error) {
 		return driver.Listing{}, err
 	}
 	out := driver.Listing{Date: azhttp.Date(resp), Notes: s.notes(a)}
+	a.listOwners(&out)
 	seen := map[string]bool{}
 	for _, r := range raw {
 		var k keyCredential

@@ -210,6 +210,7 @@ const (
 	clash   = "Directory_ConcurrencyViolation"
 	unfound = "NoCredential"     // ours: the service's own code says nothing
 	two     = "TwoSecretsAtMost" // ours too
+	already = "OwnerAlready"     // and this
 	// badProof is what a proof gets that no certificate of the application has signed: it is read like a token.
 	badProof = "Authentication_MissingOrMalformed"
 )
@@ -238,6 +239,8 @@ func refusal(op string, write bool, resp *http.Response) error {
 			e.Kind, e.Code = driver.Missing, unfound
 		case strings.Contains(text, "you can only add a maximum of 2 encrypted credentials"):
 			e.Code = two
+		case strings.Contains(text, "one or more added object references already exist"):
+			e.Code = already
 		}
 	}
 	known, ok := refusals[e.Code]

@@ -31,7 +31,7 @@ var _ driver.Issuer = (*Secrets)(nil)
 
 // New makes an issuer. Nothing is sent. authority is the tenant's address at the identity platform.
 func New(client *Client, authority string, s Settings) *Secrets {
-	return &Secrets{newRegistration(client, authority, s.ObjectID, s.AppID)}
+	return &Secrets{newRegistration(client, authority, s.ObjectID, s.AppID, s.Owners)}
 }
 
 // password is a passwordCredential on the wire.
@@ -86,6 +86,7 @@ func (s *Secrets) List(ctx context.Context) (driver.Listing, error) {
 		return driver.Listing{}, err
 	}
 	out := driver.Listing{Date: azhttp.Date(resp), Notes: s.notes(a)}
+	a.listOwners(&out)
 	seen := map[string]bool{}
 	for _, p := range *a.Passwords {
 		p.SecretText.Wipe()

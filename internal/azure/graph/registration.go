@@ -7,6 +7,7 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/manifest"
 )
 
 // registration is an application, as the issuers of its credentials see it.
@@ -14,10 +15,11 @@ type registration struct {
 	client *Client
 	app    key
 	token  string // address of the token endpoint
+	owners []string
 }
 
-func newRegistration(client *Client, authority, objectID, appID string) registration {
-	return registration{client: client, app: key{objectID, appID}, token: strings.TrimSuffix(authority, "/") + "/oauth2/v2.0/token"}
+func newRegistration(client *Client, authority, objectID, appID string, owners manifest.Set) registration {
+	return registration{client: client, app: key{objectID, appID}, token: strings.TrimSuffix(authority, "/") + "/oauth2/v2.0/token", owners: lowered(owners)}
 }
 
 // readWith reads the application with one of its lists of credentials.
@@ -35,7 +37,7 @@ func (s *registration) readWith(ctx context.Context, op, list string) (applicati
 }
 
 func (s *registration) notes(a application) []string {
-	if a.Owners == nil || len(*a.Owners) > 0 {
+	if a.Owners == nil || len(*a.Owners) > 0 || len(s.owners) > 0 {
 		return nil
 	}
 	return []string{"application " + s.app.String() + " has no owner: nobody answers for it, and Rekey can change it only while it may change every application. Make the people who use it, and Rekey's service principal, its owners"}

@@ -8,9 +8,10 @@ import (
 
 // Settings are the block "appSecret" of a credential.
 type Settings struct {
-	AppID    string `yaml:"appId" is:"guid" one:"way to name the application" doc:"The application (client) id of the app registration."`
-	ObjectID string `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
-	Adopt    *Adopt `yaml:"adopt" doc:"An existing client secret, not made by Rekey, to take over."`
+	AppID    string       `yaml:"appId" is:"guid" one:"way to name the application" doc:"The application (client) id of the app registration."`
+	ObjectID string       `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
+	Owners   manifest.Set `yaml:"owners" doc:"Administrators who answer for the application: object ids of users or service principals. Those who do not own it are made its owners when the credential is replaced; nobody is taken away."`
+	Adopt    *Adopt       `yaml:"adopt" doc:"An existing client secret, not made by Rekey, to take over."`
 }
 
 // Adopt names an existing client secret.
@@ -30,6 +31,7 @@ func Kind() manifest.Kind {
 
 // Check implements manifest.Settings.
 func (s *Settings) Check(report func(path, text string), in manifest.Context) {
+	checkOwners(report, s.Owners)
 	if in.Strategy == manifest.Extend {
 		report("", "the date of a client secret cannot be moved: take out 'strategy: extend', and it is replaced")
 	}
@@ -44,6 +46,7 @@ type CertificateSettings struct {
 	ObjectID string            `yaml:"objectId" is:"guid" one:"way to name the application" doc:"The object id of the app registration: not that of its service principal. Keep to one way of naming it, for the other one counts as another application."`
 	Key      string            `yaml:"key" enum:"rsa-2048,rsa-3072,rsa-4096" default:"rsa-2048" doc:"The key's algorithm and size. Entra ID takes RSA alone."`
 	Format   string            `yaml:"format" enum:"pem,pfx" default:"pem" doc:"How the secret holds key and certificate: 'pem', or 'pfx', which is the base64 of a PFX without a password."`
+	Owners   manifest.Set      `yaml:"owners" doc:"Administrators who answer for the application: object ids of users or service principals. Those who do not own it are made its owners when the credential is replaced; nobody is taken away."`
 	Adopt    *AdoptCertificate `yaml:"adopt" doc:"An existing certificate, not made by Rekey, to take over. Its key must be in the secret, in PEM."`
 }
 
@@ -64,6 +67,7 @@ func CertificateKind() manifest.Kind {
 
 // Check implements manifest.Settings.
 func (s *CertificateSettings) Check(report func(path, text string), in manifest.Context) {
+	checkOwners(report, s.Owners)
 	if in.Strategy == manifest.Extend {
 		report("", "the date of a certificate cannot be moved: take out 'strategy: extend', and it is replaced")
 	}

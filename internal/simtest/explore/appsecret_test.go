@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,9 +21,18 @@ var secretPromise = func() invariant.Promise {
 	return p
 }()
 
-var secretManifest = sync.OnceValue(func() *manifest.Manifest { return theSecretManifest("") })
+var (
+	secretManifest = sync.OnceValue(func() *manifest.Manifest { return theSecretManifest("") })
+	// ownedManifest lists an owner whom the application does not have yet.
+	ownedManifest = sync.OnceValue(func() *manifest.Manifest { return secretManifestWith(", owners: ["+administrator+"]", "") })
+)
 
-func theSecretManifest(more string) *manifest.Manifest {
+// administrator is a person of the built-in world.
+const administrator = "f1b037aa-0a89-40d5-9e68-8304d672b3e9"
+
+func theSecretManifest(more string) *manifest.Manifest { return secretManifestWith("", more) }
+
+func secretManifestWith(owners, more string) *manifest.Manifest {
 	src := fmt.Sprintf(`version: 1
 tenant: contoso.onmicrosoft.com
 identity:
@@ -31,14 +41,14 @@ vaults:
   prod: {name: kv-pat-prod}
 credentials:
   devops-pat:
-    appSecret: {appId: %s}
+    appSecret: {appId: %s%s}
     tags: {owner: platform}
 %s
     lifetime: 6d
     rotateBefore: 2d
     overlap: 24h
     store: {vault: prod, secret: %s}
-`, rekeyClient, world.AppReporting, more, secretName)
+`, rekeyClient, world.AppReporting, owners, more, secretName)
 	m, problems := manifest.Parse("rekey.yaml", []byte(src), app.Kinds())
 	if m == nil || problems.Failed() {
 		panic(fmt.Sprint(problems))
@@ -98,8 +108,22 @@ func appSecretFields() []field {
 			s.Knobs.Graph.WriteGap = world.Duration(2 * time.Second)
 		}, []string{"absent"}, []string{"due", "run", due}, []string{"after the overlap", "run", due, "run", "+24h1m"}),
 	}
+	owned := field{kind: invariant.AppSecret, name: "client secret, an owner to be made", alone: true, short: 60, at: appointing}
+	for _, way := range [][]string{{"absent"}, {"due", "run", due}} {
+		owned.starts = append(owned.starts, start{owned.name + ", " + way[0], func(t *testing.T) *node {
+			n := then(t, secretOrigin(nil), way[1:]...)
+			n.manifest = ownedManifest()
+			return n
+		}})
+	}
+	fields = append(fields, owned)
 	fields[0].people, fields[0].crossings, fields[0].pairs, fields[0].latecomers = true, true, true, true
 	return fields
+}
+
+// appointing says whether a point is about an owner, or next to where one is made.
+func appointing(p point) bool {
+	return strings.HasPrefix(p.Label, "ledger appoint") || p.Label == "AddOwner" || p.Label == "AddPassword"
 }
 
 func TestTheOracleSeesAClientSecretThatIsRemovedTooSoon(t *testing.T) {

@@ -56,6 +56,11 @@ func canonical(n *node) string {
 	if n.promise.Kind == invariant.ServiceAccount {
 		line("%s", invariant.Slotted(&n.state, n.promise))
 	}
+	for _, a := range n.state.Apps {
+		if n.promise.Kind == invariant.AppSecret && a.ClientID == n.promise.Owner {
+			line("owners %d", len(a.Owners))
+		}
+	}
 	var older []string
 	for i := len(s.Versions) - 1; i >= 0; i-- {
 		v, last := s.Versions[i], i == len(s.Versions)-1

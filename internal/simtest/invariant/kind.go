@@ -157,6 +157,8 @@ func appOperation(r *http.Request) string {
 	switch {
 	case strings.HasSuffix(path, "/addPassword"):
 		return "AddPassword"
+	case strings.HasSuffix(path, "/owners/$ref"):
+		return "AddOwner"
 	case strings.HasSuffix(path, "/removePassword"):
 		return "RemovePassword"
 	case r.Method == http.MethodGet && strings.HasPrefix(path, "v1.0/applications"):

@@ -18,6 +18,7 @@ var effects = map[string][]string{
 
 	"AddPassword":    {"issue"},
 	"RemovePassword": {"revoke"},
+	"AddOwner":       {"appoint"},
 
 	"DisableVersion": {"revoke"},
 

@@ -186,7 +186,7 @@ func (b *bed) theLedgerIsWhole() {
 	applied := map[string]int{}
 	for _, c := range b.sim.Requests() {
 		of := map[string]string{"CreatePat": "issue", "UpdatePat": "extend", "RevokePat": "revoke", "SetSecret": "publish",
-			"AddPassword": "issue", "RemovePassword": "revoke",
+			"AddPassword": "issue", "RemovePassword": "revoke", "AddOwner": "appoint",
 			"AddKey": "issue", "RemoveKey": "revoke", "UpdateApplication": "list",
 			"UpdateServiceEndpoint": "tell", "UpdateVariableGroup": "tell",
 			"CreateJob": "tell", "UpdateVariable": "tell", "UpdateCredential": "tell", "PutConnection": "tell"}[c.Operation]
@@ -198,15 +198,15 @@ func (b *bed) theLedgerIsWhole() {
 		}
 		applied[of]++
 	}
-	for _, effect := range []string{"issue", "extend", "revoke", "publish", "tell"} {
+	for _, effect := range []string{"issue", "extend", "revoke", "publish", "tell", "appoint"} {
 		if applied[effect] > intended[effect] {
 			b.Errorf("%s was done %d times and intended %d times", effect, applied[effect], intended[effect])
 		}
 		if effect == "tell" && strings.Contains(b.manifest.more, "runbook:") {
 			continue // a job that is there already is waited for, and not started
 		}
-		already := effect == "revoke" || effect == "tell" && b.heldAlready // what is gone already counts as revoked
-		if !already && done[effect] > applied[effect]+applied["list"] {    // a list of certificates is either
+		already := effect == "revoke" || effect == "appoint" || effect == "tell" && b.heldAlready // what is gone already counts as revoked
+		if !already && done[effect] > applied[effect]+applied["list"] {                           // a list of certificates is either
 			b.Errorf("the ledger says that %s was done %d times, and it was done %d times", effect, done[effect], applied[effect])
 		}
 	}
