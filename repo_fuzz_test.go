@@ -36,7 +36,7 @@ var decoders = map[string]string{
 	"internal/azure/entra azidentity.ParseCertificates":              "FuzzIdentityFile",
 	"internal/azure/entra compress/gzip.NewReader":                   "FuzzSealedCache",
 	"internal/azure/entra io.ReadAll":                                "FuzzSealedCache",
-	"internal/azure/graph azhttp.Decode":                             "FuzzApplication FuzzCertificateList FuzzPassword FuzzSignIn FuzzUser FuzzUserSignIn",
+	"internal/azure/graph azhttp.Decode":                             "FuzzApplication FuzzCertificateList FuzzPassword FuzzSignIn FuzzUser FuzzUsers FuzzUserSignIn",
 	"internal/azure/graph encoding/asn1.Unmarshal":                   "FuzzCertificate",
 	"internal/azure/graph encoding/json.Unmarshal":                   "FuzzCertificateList FuzzGraphRefusal FuzzSignIn FuzzUserSignIn",
 	"internal/azure/graph encoding/pem.Decode":                       "FuzzCertificate",

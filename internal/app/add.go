@@ -12,12 +12,13 @@ import (
 
 // Additions are all kinds of things that can be added to a manifest. A new one is a function and its entry here.
 func Additions() []Addition {
-	return []Addition{addAccount(), addPAT(), addAppSecret(), addAppCertificate(), addRandom(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addVault()}
+	return []Addition{addAccount(), addPAT(), addAppSecret(), addAppCertificate(), addRandom(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addVault(),
+		addServiceAccount(), addPATs(), addAutomationVariable(), addAutomationCredential(), addCopy(), addWebhook(), addCommand()}
 }
 
 // Listings are what can be listed by itself.
 func Listings() []*Listing {
-	return []*Listing{organizations, projects, pats, connections, variableGroups, applications, clientSecrets, vaults, vaultSecrets, automationAccounts, runbooks, apiConnections}
+	return []*Listing{organizations, projects, pats, connections, variableGroups, applications, clientSecrets, vaults, vaultSecrets, automationAccounts, runbooks, apiConnections, users, automationVariables, automationCredentials}
 }
 
 // fixed is a default that is the same for everybody.
@@ -29,11 +30,15 @@ var isDuration = regexp.MustCompile(`^([0-9]+[dhm])+$`)
 
 // times are the durations of a credential. They are not asked for: what stands in the manifest is easily changed.
 func times(lifetime, before, overlap string) []Question {
-	return []Question{
+	all := []Question{
 		{Flag: "lifetime", Usage: "how long a new one is valid; " + lifetime + " unless it is said", Form: isDuration, Default: fixed(lifetime), Silent: true},
 		{Flag: "rotate-before", Usage: "how long before its end it is replaced; " + before + " unless it is said", Form: isDuration, Default: fixed(before), Silent: true},
 		{Flag: "overlap", Usage: "how long the old one lives on beside the new one; " + overlap + " unless it is said", Form: isDuration, Default: fixed(overlap), Silent: true},
 	}
+	if overlap == "" { // of what has one place for the value, there is none
+		return all[:2]
+	}
+	return all
 }
 
 // credential writes a credential whose issuer's block is given, and its vault if the manifest does not have it yet.
@@ -49,7 +54,11 @@ func (q *Asked) credential(block []string) ([]manifest.Addition, error) {
 	lines = append(lines,
 		"  lifetime: "+q.Of("lifetime"),
 		"  rotateBefore: "+q.Of("rotate-before"),
-		"  overlap: "+q.Of("overlap"),
+	)
+	if overlap := q.Of("overlap"); overlap != "" {
+		lines = append(lines, "  overlap: "+overlap)
+	}
+	lines = append(lines,
 		"  store: {vault: "+manifest.Scalar(vault)+", secret: "+manifest.Scalar(q.Of("secret"))+"}",
 	)
 	return append(adds, manifest.Addition{Path: []string{"credentials"}, Lines: lines}), nil

@@ -32,20 +32,12 @@ const maxPages = 1000
 
 // Applications lists the app registrations that Rekey's identity may read. heard is told how many were read so far.
 func (c *Client) Applications(ctx context.Context, heard func(int)) (out []Listed, err error) {
-	const op = "list the applications"
-	path := "/v1.0/applications?$select=id,appId,displayName,passwordCredentials&$expand=owners($select=id)&$top=100"
-	for range maxPages {
-		var body struct {
-			Next  string `json:"@odata.nextLink"`
-			Value []struct {
-				application
-				Name string `json:"displayName"`
-			} `json:"value"`
-		}
-		if _, err := c.call(ctx, op, http.MethodGet, path, nil, &body); err != nil {
-			return nil, err
-		}
-		for _, a := range body.Value {
+	type listed struct {
+		application
+		Name string `json:"displayName"`
+	}
+	err = pages(ctx, c, "list the applications", "/v1.0/applications?$select=id,appId,displayName,passwordCredentials&$expand=owners($select=id)&$top=100", func(all []listed) {
+		for _, a := range all {
 			if a.ID == "" || a.AppID == "" {
 				continue
 			}
@@ -57,16 +49,72 @@ func (c *Client) Applications(ctx context.Context, heard func(int)) (out []Liste
 			out = append(out, x)
 		}
 		heard(len(out))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ListedUser is a user, for a person to choose from.
+type ListedUser struct {
+	User, Name string // how it signs in, and what it is called
+	Disabled   bool
+	// Elsewhere is why its password cannot be set here; "" if it can.
+	Elsewhere string
+}
+
+// Users lists the users that Rekey's identity may read. heard is told how many were read so far.
+func (c *Client) Users(ctx context.Context, heard func(int)) (out []ListedUser, err error) {
+	type listed struct {
+		Name    string `json:"displayName"`
+		User    string `json:"userPrincipalName"`
+		Enabled *bool  `json:"accountEnabled"`
+		Synced  *bool  `json:"onPremisesSyncEnabled"`
+	}
+	err = pages(ctx, c, "list the users", "/v1.0/users?$select=displayName,userPrincipalName,accountEnabled,onPremisesSyncEnabled&$top=999", func(all []listed) {
+		for _, u := range all {
+			if u.User == "" {
+				continue
+			}
+			x := ListedUser{User: u.User, Name: u.Name, Disabled: u.Enabled != nil && !*u.Enabled}
+			switch {
+			case u.Synced != nil && *u.Synced:
+				x.Elsewhere = "it comes from a directory on premises, where its password is set"
+			case strings.Contains(strings.ToUpper(u.User), "#EXT#"):
+				x.Elsewhere = "it is a guest, whose password is set at home"
+			}
+			out = append(out, x)
+		}
+		heard(len(out))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// pages walks a list.
+func pages[T any](ctx context.Context, c *Client, op, path string, visit func([]T)) error {
+	for range maxPages {
+		var body struct {
+			Next  string `json:"@odata.nextLink"`
+			Value []T    `json:"value"`
+		}
+		if _, err := c.call(ctx, op, http.MethodGet, path, nil, &body); err != nil {
+			return err
+		}
+		visit(body.Value)
 		if body.Next == "" {
-			return out, nil
+			return nil
 		}
 		next, ok := c.sameHost(body.Next)
 		if !ok || next == path {
-			return nil, driver.Errorf(driver.Unavailable, op, "", "the answer leads elsewhere for the next page")
+			return driver.Errorf(driver.Unavailable, op, "", "the answer leads elsewhere for the next page")
 		}
 		path = next
 	}
-	return nil, driver.Errorf(driver.Unavailable, op, "", "the list does not end")
+	return driver.Errorf(driver.Unavailable, op, "", "the list does not end")
 }
 
 // ClientSecrets lists the client secrets of one application, which is named as in a manifest.

@@ -25,7 +25,46 @@ func TestAPageOfApplicationsLeadsNowhereElse(t *testing.T) {
 		if _, err := browser(s).Applications(t.Context(), func(int) {}); driver.KindOf(err) != driver.Unavailable || s.Calls != 1 {
 			t.Errorf("%s: %v after %d calls", next, err, s.Calls)
 		}
+		s.Calls = 0
+		if _, err := browser(s).Users(t.Context(), func(int) {}); driver.KindOf(err) != driver.Unavailable || s.Calls != 1 {
+			t.Errorf("users, %s: %v after %d calls", next, err, s.Calls)
+		}
 	}
+}
+
+func TestWhoseSignInIsElsewhereIsSaid(t *testing.T) {
+	t.Parallel()
+	s := &badinput.Service{Body: []byte(`{"value":[{"userPrincipalName":"a@x.example"},{"userPrincipalName":"b@x.example","onPremisesSyncEnabled":true,"accountEnabled":false},
+		{"userPrincipalName":"c_y.example#EXT#@x.example","onPremisesSyncEnabled":null},{"displayName":"nobody"}]}`)}
+	all, err := browser(s).Users(t.Context(), func(int) {})
+	if err != nil || len(all) != 3 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if a, b, c := all[0], all[1], all[2]; a.Elsewhere != "" || a.Disabled || b.Elsewhere == "" || !b.Disabled || c.Elsewhere == "" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// FuzzUsers: what is answered to who looks for a user to choose.
+func FuzzUsers(f *testing.F) {
+	for _, b := range badinput.Broken(`{"value":[{"displayName":"D","userPrincipalName":"d@x.example","accountEnabled":true,"onPremisesSyncEnabled":null}]}`) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s := &badinput.Service{Body: body}
+		badinput.Bounded(t, len(body), func() {
+			all, err := browser(s).Users(t.Context(), func(int) {})
+			if err != nil {
+				words(t, err)
+			}
+			for _, u := range all {
+				if u.User == "" {
+					t.Errorf("%+v", u)
+				}
+			}
+		})
+		s.Within(t)
+	})
 }
 
 // FuzzApplications: what is answered to who looks for an application to choose.

@@ -3,7 +3,7 @@
 //
 // It changes nothing and rotates nothing: what is done with an account or a connection is other packages' work. What
 // always holds: only GET is sent, and only to Resource Manager, wherever a page's address leads; no value of a secret
-// is in any answer that is asked for; what the identity may not see is not there, which is no error.
+// is in any answer that is asked for, and that of a plain variable is not looked at; what the identity may not see is not there, which is no error.
 package resources
 
 import (
@@ -127,6 +127,8 @@ type resource struct {
 		Description string `json:"description"`
 		RunbookType string `json:"runbookType"`
 		State       string `json:"state"`
+		UserName    string `json:"userName"`
+		Encrypted   bool   `json:"isEncrypted"`
 		Parameters  map[string]struct {
 			Type      string `json:"type"`
 			Mandatory bool   `json:"isMandatory"`

@@ -97,7 +97,7 @@ func FuzzResources(f *testing.F) {
 		if !few && len(body) > 4<<10 {
 			return
 		}
-		badinput.Bounded(t, 20*len(body), func() {
+		badinput.Bounded(t, 40*len(body), func() {
 			all, err := over(s).List(t.Context(), resources.Vaults, silent)
 			if err != nil {
 				words(t, err)
@@ -112,6 +112,17 @@ func FuzzResources(f *testing.F) {
 			}
 			if _, err := over(s).Runbooks(t.Context(), account, silent); err != nil {
 				words(t, err)
+			}
+			for _, list := range []func(context.Context, string, func(int)) ([]resources.Asset, error){over(s).Variables, over(s).Credentials} {
+				assets, err := list(t.Context(), account, silent)
+				if err != nil {
+					words(t, err)
+				}
+				for _, x := range assets {
+					if x.Name == "" {
+						t.Errorf("%+v", x)
+					}
+				}
 			}
 			if _, err := over(s).Runbook(t.Context(), account, "../x"); err != nil {
 				words(t, err)
