@@ -37,7 +37,7 @@ var decoders = map[string]string{
 	"internal/azure/entra compress/gzip.NewReader":                   "FuzzSealedCache",
 	"internal/azure/entra io.ReadAll":                                "FuzzSealedCache",
 	"internal/azure/graph azhttp.Decode":                             "FuzzApplication FuzzCertificateList FuzzPassword FuzzSignIn FuzzUser FuzzUsers FuzzUserSignIn",
-	"internal/azure/graph encoding/asn1.Unmarshal":                   "FuzzCertificate",
+	"internal/azure/graph encoding/asn1.Unmarshal":                   "FuzzCertificate FuzzPFX",
 	"internal/azure/graph encoding/json.Unmarshal":                   "FuzzCertificateList FuzzGraphRefusal FuzzSignIn FuzzUserSignIn",
 	"internal/azure/graph encoding/pem.Decode":                       "FuzzCertificate",
 	"internal/azure/graph io.ReadAll":                                "FuzzGraphRefusal FuzzSignIn FuzzUserSignIn",

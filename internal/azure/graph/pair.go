@@ -69,8 +69,8 @@ func (p pair) pem() (secret.Value, error) {
 // maxPEM bounds what is read as a certificate with its key: no secret of a vault is longer.
 const maxPEM = 25_000
 
-// readPair reads a certificate with its RSA key out of a PFX of ours, or out of PEM, in any order and with anything between; the certificate is
-// the one of that key, for a chain may come with it.
+// readPair reads a certificate with its RSA key out of a PFX without a password, or out of PEM, in any order and with
+// anything between; the certificate is the one of that key, for a chain may come with it.
 func readPair(value secret.Value) (p pair, err error) {
 	err = value.Use(func(b []byte) error {
 		if len(b) > maxPEM {

@@ -6,13 +6,13 @@ import (
 	"crypto/des"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
+	"hash"
 	"math/big"
 
 	"github.com/rekeyhq/rekey/internal/secret"
@@ -20,8 +20,8 @@ import (
 
 // A PFX (PKCS #12, RFC 7292) holds key and certificate in one file. It is written here in the oldest form, with the
 // empty password, as Key Vault itself gives certificates out: Windows, .NET and the Azure SDKs all read that. Its
-// encryption protects nothing, and nothing is rested on it: the vault is what protects the value. Only what was written
-// here is read here.
+// encryption protects nothing, and nothing is rested on it: the vault is what protects the value. What others write is
+// read in pfxread.go.
 
 var (
 	oidData        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
@@ -32,14 +32,13 @@ var (
 	oidTripleDES   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1, 3}
 	oidSHA1        = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 	emptyPassword  = []byte{0, 0} // as UTF-16 with its end
-	errNotOurPFX   = errors.New("it is no PFX of the form that Rekey writes")
 	errPFXEncoding = errors.New("the certificate cannot be encoded as PFX")
 )
 
 type pfx struct {
 	Version int
 	Safe    contentInfo
-	Mac     macData
+	Mac     macData `asn1:"optional"`
 }
 
 type contentInfo struct {
@@ -53,7 +52,7 @@ type macData struct {
 		Digest    []byte
 	}
 	Salt       []byte
-	Iterations int
+	Iterations int `asn1:"optional,default:1"`
 }
 
 type safeBag struct {
@@ -96,7 +95,7 @@ func (p pair) pfx() (secret.Value, error) {
 	defer clear(key)
 	var keys shrouded
 	keys.Algorithm.ID, keys.Algorithm.Params = oidTripleDES, kdfParams{salt(), iterations}
-	if keys.Data, err = tripleDES(keys.Algorithm.Params, pad(key), true); err != nil {
+	if keys.Data, err = tripleDES(keys.Algorithm.Params, pad(key)); err != nil {
 		return secret.Value{}, errPFXEncoding
 	}
 	id := sha1.Sum(p.cert.Raw)
@@ -140,7 +139,7 @@ func explicit(der []byte) []byte {
 }
 
 func (m macData) digest(content []byte) []byte {
-	h := hmac.New(sha1.New, derive(m.Salt, m.Iterations, 3, sha1.Size))
+	h := hmac.New(sha1.New, derive(sha1.New, m.Salt, emptyPassword, m.Iterations, 3, sha1.Size))
 	h.Write(content)
 	return h.Sum(nil)
 }
@@ -150,24 +149,20 @@ func pad(b []byte) []byte {
 	return append(bytes.Clone(b), bytes.Repeat([]byte{byte(n)}, n)...)
 }
 
-func tripleDES(k kdfParams, data []byte, encrypt bool) ([]byte, error) {
-	block, err := des.NewTripleDESCipher(derive(k.Salt, k.Iterations, 1, 24))
-	if err != nil || len(data) == 0 || len(data)%des.BlockSize != 0 {
-		return nil, errNotOurPFX
+func tripleDES(k kdfParams, data []byte) ([]byte, error) {
+	block, err := des.NewTripleDESCipher(derive(sha1.New, k.Salt, emptyPassword, k.Iterations, 1, 24))
+	if err != nil {
+		return nil, err
 	}
-	iv, out := derive(k.Salt, k.Iterations, 2, des.BlockSize), make([]byte, len(data))
-	if encrypt {
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(out, data)
-	} else {
-		cipher.NewCBCDecrypter(block, iv).CryptBlocks(out, data)
-	}
+	out := make([]byte, len(data))
+	cipher.NewCBCEncrypter(block, derive(sha1.New, k.Salt, emptyPassword, k.Iterations, 2, des.BlockSize)).CryptBlocks(out, data)
 	return out, nil
 }
 
-// derive is the derivation of RFC 7292, appendix B.2, with SHA-1 and the empty password. purpose is 1 for a key, 2 for an
-// initial value, 3 for a MAC.
-func derive(salt []byte, iterations int, purpose byte, size int) []byte {
-	const v = 64
+// derive is the derivation of RFC 7292, appendix B.2. purpose is 1 for a key, 2 for an initial value, 3 for a MAC.
+func derive(hash func() hash.Hash, salt, password []byte, iterations int, purpose byte, size int) []byte {
+	h := hash()
+	v := h.BlockSize()
 	fill := func(b []byte) []byte {
 		if len(b) == 0 {
 			return nil
@@ -175,15 +170,20 @@ func derive(salt []byte, iterations int, purpose byte, size int) []byte {
 		n := (len(b) + v - 1) / v * v
 		return bytes.Repeat(b, n/len(b)+1)[:n]
 	}
-	d, i := bytes.Repeat([]byte{purpose}, v), append(fill(salt), fill(emptyPassword)...)
+	d, i := bytes.Repeat([]byte{purpose}, v), append(fill(salt), fill(password)...)
 	var out []byte
 	for len(out) < size {
-		a := sha1.Sum(append(bytes.Clone(d), i...))
+		h.Reset()
+		h.Write(d)
+		h.Write(i)
+		a := h.Sum(nil)
 		for range iterations - 1 {
-			a = sha1.Sum(a[:])
+			h.Reset()
+			h.Write(a)
+			a = h.Sum(a[:0])
 		}
-		out = append(out, a[:]...)
-		b := new(big.Int).SetBytes(fill(a[:])[:v])
+		out = append(out, a...)
+		b := new(big.Int).SetBytes(fill(a)[:v])
 		b.Add(b, big.NewInt(1))
 		for j := 0; j < len(i); j += v {
 			sum := new(big.Int).Add(new(big.Int).SetBytes(i[j:j+v]), b).Bytes()
@@ -195,52 +195,4 @@ func derive(salt []byte, iterations int, purpose byte, size int) []byte {
 		}
 	}
 	return out[:size]
-}
-
-// readPFX reads what pfx has written, and nothing else: others' may ask for any amount of work.
-func readPFX(der []byte) (p pair, err error) {
-	var in pfx
-	if rest, err := asn1.Unmarshal(der, &in); err != nil || len(rest) > 0 || in.Mac.Iterations != iterations || len(in.Mac.Salt) > 64 {
-		return pair{}, errNotOurPFX
-	}
-	if !hmac.Equal(in.Mac.digest(in.Safe.Content), in.Mac.Mac.Digest) {
-		return pair{}, errNotOurPFX
-	}
-	var safes []contentInfo
-	if rest, err := asn1.Unmarshal(in.Safe.Content, &safes); err != nil || len(rest) > 0 || len(safes) != 2 {
-		return pair{}, errNotOurPFX
-	}
-	var cert certBag
-	var key shrouded
-	for n, into := range []any{&cert, &key} {
-		var bags []safeBag
-		if rest, err := asn1.Unmarshal(safes[n].Content, &bags); err != nil || len(rest) > 0 || len(bags) != 1 {
-			return pair{}, errNotOurPFX
-		}
-		if rest, err := asn1.Unmarshal(bags[0].Value.Bytes, into); err != nil || len(rest) > 0 {
-			return pair{}, errNotOurPFX
-		}
-	}
-	if key.Algorithm.Params.Iterations != iterations || len(key.Algorithm.Params.Salt) > 64 {
-		return pair{}, errNotOurPFX
-	}
-	plain, err := tripleDES(key.Algorithm.Params, key.Data, false)
-	if err != nil {
-		return pair{}, err
-	}
-	defer clear(plain)
-	n := int(plain[len(plain)-1])
-	if n < 1 || n > des.BlockSize {
-		return pair{}, errNotOurPFX
-	}
-	if p.key = readKey(plain[:len(plain)-n]); p.key == nil {
-		return pair{}, errNotOurPFX
-	}
-	if p.cert, err = x509.ParseCertificate(cert.Data); err != nil {
-		return pair{}, errNotOurPFX
-	}
-	if k, ok := p.cert.PublicKey.(*rsa.PublicKey); !ok || !k.Equal(p.key.Public()) {
-		return pair{}, errNotOurPFX
-	}
-	return p, nil
 }

@@ -47,7 +47,7 @@ type CertificateSettings struct {
 	Key      string            `yaml:"key" enum:"rsa-2048,rsa-3072,rsa-4096" default:"rsa-2048" doc:"The key's algorithm and size. Entra ID takes RSA alone."`
 	Format   string            `yaml:"format" enum:"pem,pfx" default:"pem" doc:"How the secret holds key and certificate: 'pem', or 'pfx', which is the base64 of a PFX without a password."`
 	Owners   manifest.Set      `yaml:"owners" doc:"Administrators who answer for the application: object ids of users or service principals. Those who do not own it are made its owners when the credential is replaced; nobody is taken away."`
-	Adopt    *AdoptCertificate `yaml:"adopt" doc:"An existing certificate, not made by Rekey, to take over. Its key must be in the secret, in PEM."`
+	Adopt    *AdoptCertificate `yaml:"adopt" doc:"An existing certificate, not made by Rekey, to take over. Its key must be in the secret with it, in PEM or in the base64 of a PFX without a password."`
 }
 
 // AdoptCertificate names an existing certificate.
