@@ -103,13 +103,13 @@ read, and names and dates of their secrets.`,
 			"rekey add app-secret web-secret --application web --vault prod --secret web-client-secret",
 			"rekey add app-secret web-secret --application web --adopt 00000000-0000-0000-0000-000000000000 --vault prod --secret web-client-secret",
 		},
-		Questions: append(append(questions, places()...), times("90d", "20d", "7d")...),
+		Questions: append(append(append(questions, places()...), times("90d", "20d", "7d")...), askOwners()),
 		write: func(_ context.Context, q *Asked) ([]manifest.Addition, error) {
 			block := []string{"appSecret:", "  appId: " + manifest.Scalar(q.Of("application")) + readable(q.known["application"].Name)}
 			if id := q.Of("adopt"); id != "" {
 				block = append(block, "  adopt: {id: "+manifest.Scalar(id)+"}"+readable(q.known["adopt"].Name))
 			}
-			return q.credential(block)
+			return q.credential(append(block, q.owners()...))
 		},
 	}
 }

@@ -50,9 +50,10 @@ func addAppCertificate() Addition {
 		Command: "app-certificate", Short: "add a certificate of an app registration",
 		Long:      "Add app-certificate writes a certificate of an app registration into the manifest: a new one, whose key the next apply makes.",
 		Examples:  []string{"rekey add app-certificate", "rekey add app-certificate web-certificate --application web --vault prod --secret web-certificate"},
-		Questions: append(append(questions, places()...), times("90d", "20d", "7d")...),
+		Questions: append(append(append(questions, places()...), times("90d", "20d", "7d")...), askOwners()),
 		write: func(_ context.Context, q *Asked) ([]manifest.Addition, error) {
-			return q.credential([]string{"appCertificate:", "  appId: " + manifest.Scalar(q.Of("application")) + readable(q.known["application"].Name)})
+			block := []string{"appCertificate:", "  appId: " + manifest.Scalar(q.Of("application")) + readable(q.known["application"].Name)}
+			return q.credential(append(block, q.owners()...))
 		},
 	}
 }

@@ -34,6 +34,34 @@ var users = &Listing{
 	},
 }
 
+// administrators are those who can be made owners of an application, which takes their ids.
+var administrators = &Listing{
+	Name: "administrators", ByHand: "type the Object ID of the user's page; to find users by name, Rekey's identity needs the application permission User.Read.All of Microsoft Graph",
+	list: func(ctx context.Context, q *Asked) ([]Choice, error) {
+		all, err := q.App.graphClient().Users(ctx, q.heard)
+		var out []Choice
+		for _, x := range all {
+			if isGUID.MatchString(x.ID) {
+				out = append(out, Choice{ID: x.ID, Name: x.User, About: []About{{"called", x.Name}}})
+			}
+		}
+		return out, err
+	},
+}
+
+// askOwners is for who wants it: nobody is asked.
+func askOwners() Question {
+	return Question{Flag: "owners", Usage: "administrators who are made owners of the app registration when the credential is replaced: object ids or sign-in names, with commas between", Form: isGUID, Many: true, List: administrators, None: "leave its owners alone", Silent: true}
+}
+
+// owners are the lines of those who were named.
+func (q *Asked) owners() (lines []string) {
+	if ids := q.Of("owners"); ids != "" {
+		lines = []string{"  owners: [" + strings.ReplaceAll(ids, ",", ", ") + "]"}
+	}
+	return lines
+}
+
 // rotatesPasswordOf is the credential that is a user's password; "" if none is.
 func (a *App) rotatesPasswordOf(user string) string {
 	for _, c := range a.cfg.Manifest.Credentials {

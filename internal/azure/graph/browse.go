@@ -58,8 +58,8 @@ func (c *Client) Applications(ctx context.Context, heard func(int)) (out []Liste
 
 // ListedUser is a user, for a person to choose from.
 type ListedUser struct {
-	User, Name string // how it signs in, and what it is called
-	Disabled   bool
+	ID, User, Name string // the object's id, how it signs in, and what it is called
+	Disabled       bool
 	// Elsewhere is why its password cannot be set here; "" if it can.
 	Elsewhere string
 }
@@ -67,17 +67,18 @@ type ListedUser struct {
 // Users lists the users that Rekey's identity may read. heard is told how many were read so far.
 func (c *Client) Users(ctx context.Context, heard func(int)) (out []ListedUser, err error) {
 	type listed struct {
+		ID      string `json:"id"`
 		Name    string `json:"displayName"`
 		User    string `json:"userPrincipalName"`
 		Enabled *bool  `json:"accountEnabled"`
 		Synced  *bool  `json:"onPremisesSyncEnabled"`
 	}
-	err = pages(ctx, c, "list the users", "/v1.0/users?$select=displayName,userPrincipalName,accountEnabled,onPremisesSyncEnabled&$top=999", func(all []listed) {
+	err = pages(ctx, c, "list the users", "/v1.0/users?$select=id,displayName,userPrincipalName,accountEnabled,onPremisesSyncEnabled&$top=999", func(all []listed) {
 		for _, u := range all {
 			if u.User == "" {
 				continue
 			}
-			x := ListedUser{User: u.User, Name: u.Name, Disabled: u.Enabled != nil && !*u.Enabled}
+			x := ListedUser{ID: u.ID, User: u.User, Name: u.Name, Disabled: u.Enabled != nil && !*u.Enabled}
 			switch {
 			case u.Synced != nil && *u.Synced:
 				x.Elsewhere = "it comes from a directory on premises, where its password is set"
