@@ -132,6 +132,8 @@ var imports = []rule{
 		because: "the server puts the services together. Like all of the simulator it is written from Microsoft's documentation and not from our clients, and it needs nothing that a user would have to trust or fetch"},
 	{packages: "sim/arm", ours: []string{"sim/gateway", "sim/wire", "sim/world"},
 		because: "Resource Manager's own operations, behind the same gateway as the providers"},
+	{packages: "sim/appservice", ours: []string{"sim/gateway", "sim/wire", "sim/world"},
+		because: "a resource provider behind Azure Resource Manager: it shares the gateway with the others and nothing else"},
 	{packages: "sim/automation", ours: []string{"sim/gateway", "sim/wire", "sim/world"},
 		because: "a resource provider behind Azure Resource Manager: it shares the gateway with the others and nothing else"},
 	{packages: "sim/connections", ours: []string{"sim/gateway", "sim/wire", "sim/world"},

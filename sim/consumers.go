@@ -16,8 +16,8 @@ func (s *Server) getConsumers(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, s.Consumers())
 }
 
-// Consumers lists what the world's service connections, variable groups, runbooks, assets and API connections hold. A
-// test in the same process finds the values themselves at World().Holdings.
+// Consumers lists what the world's service connections, variable groups, runbooks, assets, API connections and apps hold.
+// A test in the same process finds the values themselves at World().Holdings.
 func (s *Server) Consumers() []ConsumerState {
 	s.world.Lock()
 	defer s.world.Unlock()

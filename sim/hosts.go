@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
+	"github.com/rekeyhq/rekey/sim/appservice"
 	"github.com/rekeyhq/rekey/sim/arm"
 	"github.com/rekeyhq/rekey/sim/automation"
 	"github.com/rekeyhq/rekey/sim/connections"
@@ -22,7 +24,7 @@ import (
 func newServices(w *world.World, directory *entra.Service) []wire.Service {
 	return []wire.Service{
 		directory, arm.New(w), devops.New(w), keyvault.New(w), graph.New(w),
-		automation.New(w), connections.New(w),
+		automation.New(w), connections.New(w), appservice.New(w),
 		&identity{world: w, issuer: directory},
 	}
 }
@@ -68,10 +70,13 @@ var regional = map[string]string{
 }
 
 // providers are the resource providers that stand behind Azure Resource Manager as services of their own. The last
-// provider in an address counts: role assignments at an Automation account are Resource Manager's.
+// provider in an address counts: role assignments at an Automation account are Resource Manager's. Where a type is
+// named, it is that type's alone.
 var providers = map[string]string{
 	automation.Provider:  "automation",
 	connections.Provider: "connections",
+
+	appservice.Provider + "/sites": "appservice",
 }
 
 // serviceFor finds the service of a bare host name; ok is false for a host that is not part of this Azure.
@@ -122,9 +127,8 @@ func (s *Server) route(r *http.Request) (service wire.Service, name string, ok b
 		name, ok = serviceFor(host)
 	}
 	if name == "arm" {
-		if p := providers[gateway.PathOf(r).Provider]; p != "" {
-			name = p
-		}
+		p := gateway.PathOf(r)
+		name = cmp.Or(providers[p.Provider+"/"+p.Type()], providers[p.Provider], name)
 	}
 	return s.services[name], name, ok
 }

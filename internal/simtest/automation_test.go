@@ -71,7 +71,9 @@ func TestWhoAnswersBehindResourceManagerIsSeenInTheLog(t *testing.T) {
 		connection + "?api-version=2016-06-01":                                                             "connections GetConnection",
 		account + "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01":              "arm ListRoleAssignments",
 		"/subscriptions/" + world.SubscriptionID + "/resources?api-version=2021-04-01":                     "arm ListResources",
-		"/subscriptions/" + world.SubscriptionID + "/providers/Microsoft.Web/sites?api-version=2023-01-01": "connections unknown",
+		"/subscriptions/" + world.SubscriptionID + "/providers/Microsoft.Web/sites?api-version=2023-01-01": "appservice unknown",
+		world.BuiltIn().Sites[0].ResourceID() + "?api-version=2022-03-01":                                  "appservice GetSite",
+		"/subscriptions/" + world.SubscriptionID + "/providers/Microsoft.Web/kinds?api-version=2023-01-01": "connections unknown",
 	} {
 		r.sim.ResetRequests()
 		req := must(http.NewRequest("GET", armResource+address, nil))(t)
@@ -86,7 +88,7 @@ func TestWhoAnswersBehindResourceManagerIsSeenInTheLog(t *testing.T) {
 	for _, x := range r.call("GET", armResource+"/subscriptions/"+world.SubscriptionID+"/resources?api-version=2021-04-01", bearer, "", 200)["value"].([]any) {
 		found[x.(map[string]any)["type"].(string)]++
 	}
-	if found["Microsoft.Automation/automationAccounts"] != 1 || found["Microsoft.Web/connections"] != 2 {
+	if found["Microsoft.Automation/automationAccounts"] != 1 || found["Microsoft.Web/connections"] != 2 || found["Microsoft.Web/sites"] != 2 || found["Microsoft.Web/sites/slots"] != 1 {
 		t.Errorf("listed are %v", found)
 	}
 }

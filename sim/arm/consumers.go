@@ -19,5 +19,12 @@ func (c *call) consumers() []consumer {
 	for _, x := range c.W.Connections {
 		add(x.SubscriptionID, consumer{"Microsoft.Web/connections", x.ResourceID(), x.Name, x.ResourceGroup, x.Location})
 	}
+	for _, x := range c.W.Sites {
+		kind, name := "Microsoft.Web/sites", x.Name
+		if x.Slot != "" {
+			kind, name = kind+"/slots", name+"/"+x.Slot
+		}
+		add(x.SubscriptionID, consumer{kind, x.ResourceID(), name, x.ResourceGroup, x.Location})
+	}
 	return out
 }

@@ -51,6 +51,14 @@ func PathOf(r *http.Request) Path {
 	return p
 }
 
+// Type is the resource type of the address, in lower case; "" if there is none.
+func (p Path) Type() string {
+	if len(p.Rest) == 0 {
+		return ""
+	}
+	return strings.ToLower(p.Rest[0])
+}
+
 // Is says whether what follows the provider has a shape: names are compared whatever their case, and "*" stands for
 // one name of any kind.
 func (p Path) Is(shape ...string) bool {

@@ -1,6 +1,9 @@
 package world
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Names and ids of the built-in world's consumers, for services and tests that refer to them.
 const (
@@ -21,7 +24,7 @@ const (
 )
 
 // builtInConsumers adds what uses credentials: service connections and variable groups in contoso, an Automation
-// account with hybrid workers, API connections, and the vault that scripts read from.
+// account with hybrid workers, API connections, apps, and the vault that scripts and apps read from.
 //
 // The managed identity rekey may change all of them, and nothing else there. Alex made them.
 func builtInConsumers(s *State, born, dies time.Time) {
@@ -97,6 +100,10 @@ func builtInConsumers(s *State, born, dies time.Time) {
 	assign("03", worker, RoleKeyVaultUser, vault.ResourceID())
 	assign("04", account, RoleKeyVaultUser, vault.ResourceID())
 	assign("05", rekeyMI, RoleKeyVaultOfficer, vault.ResourceID())
+	for i, app := range builtInSites(s, vault) {
+		assign("1"+strconv.Itoa(i), app, RoleKeyVaultUser, vault.ResourceID())
+	}
+	assign("08", rekeyMI, RoleWebsiteContributor, group)
 	// No built-in role is narrower and lets variables and credentials be written.
 	assign("06", rekeyMI, RoleAutomationContributor, aa.ResourceID())
 	assign("07", rekeyMI, RoleLogicAppContributor, group)

@@ -78,3 +78,19 @@ type ConnectionKnobs struct {
 	// Ignore answers PUT and PATCH with 200 and the connection as it is, and changes nothing.
 	Ignore bool `json:"ignore,omitempty"`
 }
+
+// AppServiceKnobs are the knobs of Key Vault references in App Service and Functions.
+type AppServiceKnobs struct {
+	// KeptFor is how long an app goes on with what it fetched, unless a refresh is asked for. 0: SitesKept, as documented.
+	KeptFor Duration `json:"keptFor,omitempty"`
+	// RefreshTakes is how long a refresh goes on after it was answered; until then references are Initialized and the
+	// app goes on with what it had. No page has a number, and that status of a refresh is a guess. 0: it is done at once.
+	RefreshTakes Duration `json:"refreshTakes,omitempty"`
+	// SaysVersion gives activeVersion, the version that a reference came to. It is in Microsoft's description; in the one
+	// answer of the real service that is on record it is null, and so it is by default.
+	SaysVersion bool `json:"saysVersion,omitempty"`
+	// SaysNothing leaves the body of a refresh's answer out: no description has the operation, so neither has it a form.
+	SaysNothing bool `json:"saysNothing,omitempty"`
+	// Ignore answers a refresh well and fetches nothing.
+	Ignore bool `json:"ignore,omitempty"`
+}

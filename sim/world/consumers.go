@@ -12,6 +12,7 @@ import (
 type Consumers struct {
 	AutomationAccounts []*AutomationAccount `json:"automationAccounts,omitempty"`
 	Connections        []*Connection        `json:"connections,omitempty"`
+	Sites              []*Site              `json:"sites,omitempty"`
 }
 
 func (c Consumers) clone() Consumers {
@@ -28,6 +29,7 @@ func (c Consumers) clone() Consumers {
 		x.Tags, x.Values = maps.Clone(x.Tags), maps.Clone(x.Values)
 		x.NonSecret, x.CustomValues = maps.Clone(x.NonSecret), maps.Clone(x.CustomValues)
 	})
+	c.Sites = cloneAll(c.Sites, (*Site).detach)
 	return c
 }
 
@@ -107,6 +109,9 @@ func (s *State) eachKept(f func(string) string) {
 			}
 		}
 	}
+	for _, x := range s.Sites {
+		x.each(f)
+	}
 }
 
 // rememberConsumers records the secrets that consumers hold. Parameters of jobs are left out: they are secrets only if
@@ -156,6 +161,17 @@ func (v *validation) consumers(s State) {
 		v.unique("connection", at+".name", c.SubscriptionID+"/"+c.ResourceGroup+"/"+c.Name)
 		v.placed(at, c.SubscriptionID, c.ResourceGroup, c.Name)
 		v.need(at+".api", c.API)
+	}
+	for i, x := range s.Sites {
+		at := v.entry("sites", i, x == nil)
+		if x == nil {
+			continue
+		}
+		v.unique("app or slot", at+".name", x.SubscriptionID+"/"+x.ResourceGroup+"/"+x.Name+"/"+x.Slot)
+		v.placed(at, x.SubscriptionID, x.ResourceGroup, x.Name)
+		if x.IdentityID != "" {
+			v.refer("principal", at+".identityId", x.IdentityID)
+		}
 	}
 	for i, o := range s.Organizations {
 		if o != nil {

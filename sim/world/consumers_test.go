@@ -34,7 +34,7 @@ func TestEveryConsumerOfTheBuiltInWorldHoldsWhatWorks(t *testing.T) {
 			t.Errorf("%s %s %s: %s", h.Kind, h.Consumer, h.Name, tried.Why)
 		}
 	}
-	want := map[string]int{"service-connection": 6, "variable-group": 4, "runbook": 2, "automation-variable": 1, "automation-credential": 1, "api-connection": 2}
+	want := map[string]int{"service-connection": 6, "variable-group": 4, "runbook": 2, "automation-variable": 1, "automation-credential": 1, "api-connection": 2, "app-service": 3}
 	for kind, n := range want {
 		if kinds[kind] != n {
 			t.Errorf("%d of kind %s, want %d", kinds[kind], kind, n)
@@ -209,6 +209,8 @@ func TestAWorldFileWithWrongConsumersSaysWhere(t *testing.T) {
 		"an outcome that there is not":           {func(s *State) { s.AutomationAccounts[0].Runbooks[0].Script.Outcome = "Sad" }, "runbooks[0].script.outcome"},
 		"a connection without a connector":       {func(s *State) { s.Connections[0].API = "" }, "connections[0].api is missing"},
 		"a connection in an unknown group":       {func(s *State) { s.Connections[0].ResourceGroup = "x" }, "connections[0].resourceGroup"},
+		"an app that reads as nobody":            {func(s *State) { s.Sites[0].IdentityID = "x" }, "sites[0].identityId"},
+		"two slots of one name":                  {func(s *State) { s.Sites[1].Slot = "" }, "sites[1].name"},
 	} {
 		s := BuiltIn()
 		c.edit(&s)

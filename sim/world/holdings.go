@@ -10,8 +10,8 @@ import (
 
 // Holding is one value that a consumer holds now.
 type Holding struct {
-	// Kind is "service-connection", "variable-group", "runbook", "automation-variable", "automation-credential" or
-	// "api-connection".
+	// Kind is "service-connection", "variable-group", "runbook", "automation-variable", "automation-credential",
+	// "api-connection" or "app-service".
 	Kind string
 	// Consumer names it in full: "contoso/<id of the service connection>", an ARM id.
 	Consumer string
@@ -23,9 +23,10 @@ type Holding struct {
 }
 
 // Holdings lists every secret value that a consumer holds, in a stable order; a consumer that lost its value is listed
-// with "". It settles jobs first, as what a runbook configures changes when its job ends. Locked.
+// with "". It settles jobs first, as what a runbook configures changes when its job ends, and what apps have fetched. Locked.
 func (w *World) Holdings() []Holding {
 	w.SettleJobs()
+	w.SettleSites()
 	var out []Holding
 	for _, o := range w.Organizations {
 		for _, e := range o.ServiceEndpoints {
@@ -45,6 +46,9 @@ func (w *World) Holdings() []Holding {
 		if name, value := c.Credential(); name != "" {
 			out = append(out, Holding{"api-connection", c.ResourceID(), name, value, c.Use()})
 		}
+	}
+	for _, s := range w.Sites {
+		out = append(out, s.holdings()...)
 	}
 	return out
 }

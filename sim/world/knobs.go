@@ -20,6 +20,7 @@ type Knobs struct {
 	VariableGroups VariableGroupKnobs `json:"variableGroups"`
 	Automation     AutomationKnobs    `json:"automation"`
 	Connections    ConnectionKnobs    `json:"connections"`
+	AppService     AppServiceKnobs    `json:"appService"`
 
 	Graph GraphKnobs `json:"graph"`
 }

@@ -35,6 +35,7 @@ const (
 	RoleAutomationJobOperator = "4fe576fe-1146-4730-92eb-48519fa6bf9f"
 	RoleAutomationRunbook     = "5fb5aef8-1081-4b8e-bb16-9d5d0385bab5"
 	RoleLogicAppContributor   = "87a39d53-fc1b-424a-814c-f7e04687dc9e"
+	RoleWebsiteContributor    = "de139f84-1756-47ae-9be6-808fbbe84772"
 )
 
 // Roles are the built-in role definitions that the simulator knows.
@@ -55,6 +56,7 @@ var Roles = []Role{
 	{ID: RoleAutomationJobOperator, Name: "Automation Job Operator", Description: "Create and manage jobs using Automation runbooks.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Automation/automationAccounts/hybridRunbookWorkerGroups/read", "Microsoft.Automation/automationAccounts/jobs/read", "Microsoft.Automation/automationAccounts/jobs/resume/action", "Microsoft.Automation/automationAccounts/jobs/stop/action", "Microsoft.Automation/automationAccounts/jobs/streams/read", "Microsoft.Automation/automationAccounts/jobs/suspend/action", "Microsoft.Automation/automationAccounts/jobs/write", "Microsoft.Automation/automationAccounts/jobs/output/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
 	{ID: RoleAutomationRunbook, Name: "Automation Runbook Operator", Description: "Read runbook properties, to be able to create jobs of the runbook.", Actions: []string{"Microsoft.Automation/automationAccounts/runbooks/read", "Microsoft.Authorization/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
 	{ID: RoleLogicAppContributor, Name: "Logic App Contributor", Description: "Manage logic apps, but not access to them.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Logic/*", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*", "Microsoft.Web/connectionGateways/*", "Microsoft.Web/connections/*", "Microsoft.Web/customApis/*"}},
+	{ID: RoleWebsiteContributor, Name: "Website Contributor", Description: "Manage websites, but not web plans.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.Insights/components/*", "Microsoft.ResourceHealth/availabilityStatuses/read", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*", "Microsoft.Web/certificates/*", "Microsoft.Web/listSitesAssignedToHostName/read", "Microsoft.Web/serverFarms/join/action", "Microsoft.Web/serverFarms/read", "Microsoft.Web/sites/*"}},
 }
 
 // RoleByID finds a built-in role by its GUID.
