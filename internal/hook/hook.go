@@ -27,7 +27,9 @@ type Handover struct {
 	Credential, Consumer string
 	Publication          rotation.Publication
 	Secret               rotation.Target
-	Value                secret.Value
+	// Version is the secret's with that publication; "" for one that is not the newest any more.
+	Version string
+	Value   secret.Value
 }
 
 // SecretID is the address at which a receiver reads what is newest in the vault.
@@ -49,6 +51,16 @@ type Receiver interface {
 	Try(ctx context.Context, h Handover) (why string, err error)
 }
 
+// Watched is a Receiver that is Weak and shows all the same when something is wrong with it.
+type Watched interface {
+	Receiver
+	// Look says what is wrong; "" if nothing is seen, which proves little.
+	Look(ctx context.Context, h Handover) (why string, err error)
+}
+
+// ErrIdle is what Hand ends with if the receiver answered well and shows that it took nothing.
+var ErrIdle = errors.New("it answered well and took nothing")
+
 // Consumer is a receiver as a driver.Consumer.
 type Consumer struct {
 	name, credential string
@@ -57,7 +69,10 @@ type Consumer struct {
 	receiver         Receiver
 }
 
-var _ driver.Consumer = (*Consumer)(nil)
+var (
+	_ driver.Consumer = (*Consumer)(nil)
+	_ driver.Noted    = (*Consumer)(nil)
+)
 
 // New makes a consumer of that name in the manifest, of a credential that is kept in a store. Nothing is sent.
 func New(name, credential string, store driver.Store, target rotation.Target, receiver Receiver) *Consumer {
@@ -76,6 +91,14 @@ func (c *Consumer) Tag() string { return "rekey-told-" + c.name }
 // Preflight implements driver.Consumer. That the mark can be written was shown when the store was.
 func (c *Consumer) Preflight(ctx context.Context) error { return c.receiver.Preflight(ctx) }
 
+// Notes implements driver.Noted for a receiver that does.
+func (c *Consumer) Notes() []string {
+	if n, ok := c.receiver.(driver.Noted); ok {
+		return n.Notes()
+	}
+	return nil
+}
+
 // State implements driver.Consumer.
 func (c *Consumer) State(ctx context.Context, _ []rotation.Publication) (rotation.ConsumerState, error) {
 	r, newest, err := c.read(ctx, "look at "+c.Place())
@@ -90,20 +113,29 @@ func (c *Consumer) State(ctx context.Context, _ []rotation.Publication) (rotatio
 		return s, nil
 	}
 	s.Publication, s.Told = m.Publication, m.Told
-	if s.Publication != newest && !s.Weak {
+	h := c.handover(s.Publication, r.Value)
+	switch {
+	case s.Publication == newest:
+		h.Version = r.Secret.Version
+	case !s.Weak:
 		s.Why = "it was told an older publication"
 		return s, nil
 	}
-	return c.tried(ctx, s, r.Value)
+	return c.tried(ctx, s, h)
 }
 
 // tried completes the state of what was told a value.
-func (c *Consumer) tried(ctx context.Context, s rotation.ConsumerState, value secret.Value) (rotation.ConsumerState, error) {
+func (c *Consumer) tried(ctx context.Context, s rotation.ConsumerState, h Handover) (rotation.ConsumerState, error) {
+	try := c.receiver.Try
 	if s.Weak {
-		s.Works = true
-		return s, nil
+		w, watched := c.receiver.(Watched)
+		if !watched {
+			s.Works = true
+			return s, nil
+		}
+		try = w.Look
 	}
-	why, err := c.receiver.Try(ctx, c.handover(s.Publication, value))
+	why, err := try(ctx, h)
 	if err != nil {
 		return rotation.ConsumerState{}, err
 	}
@@ -143,7 +175,16 @@ func (c *Consumer) Tell(ctx context.Context, publication rotation.Publication, v
 	if newest != publication {
 		return rotation.ConsumerState{}, &driver.Error{Kind: driver.Unavailable, Op: op, Detail: "the secret was published again meanwhile", Date: before.Date}
 	}
-	if err := c.receiver.Hand(ctx, c.handover(publication, value)); err != nil {
+	h := c.handover(publication, value)
+	h.Version = before.Secret.Version
+	switch err := c.receiver.Hand(ctx, h); {
+	case errors.Is(err, ErrIdle):
+		was := c.marked(before.Secret.Tags[c.Tag()])
+		if was.Publication == publication {
+			was = driver.Mark{} // it was taken once, and is not any more
+		}
+		return rotation.ConsumerState{Publication: was.Publication, Told: was.Told, Weak: c.receiver.Weak(), Why: err.Error()}, nil
+	case err != nil:
 		return rotation.ConsumerState{}, err
 	}
 	s := rotation.ConsumerState{Publication: publication, Told: before.Date, Weak: c.receiver.Weak()}
@@ -168,7 +209,7 @@ func (c *Consumer) Tell(ctx context.Context, publication rotation.Publication, v
 	if newest != publication {
 		return rotation.ConsumerState{}, &driver.Error{Kind: driver.Ambiguous, Op: op, Detail: "the secret was published again while it was told", Date: r.Date}
 	}
-	after, err := c.tried(ctx, s, value)
+	after, err := c.tried(ctx, s, h)
 	if err != nil {
 		s.Why = "it was told and could not be tried: " + err.Error()
 		return s, nil

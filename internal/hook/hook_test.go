@@ -2,6 +2,7 @@ package hook_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -171,4 +172,83 @@ func TestWhatWasTakenAndCouldNotBeMarkedIsHandedOverAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// watchman is a receiver that shows what is wrong with it.
+type watchman struct {
+	clerk
+	idle  bool
+	wrong string
+	err   error
+	seen  []hook.Handover
+}
+
+func (w *watchman) Hand(ctx context.Context, h hook.Handover) error {
+	if w.idle {
+		return fmt.Errorf("the receiver: %w", hook.ErrIdle)
+	}
+	return w.clerk.Hand(ctx, h)
+}
+
+func (w *watchman) Look(_ context.Context, h hook.Handover) (string, error) {
+	w.seen = append(w.seen, h)
+	return w.wrong, w.err
+}
+
+func (w *watchman) Notes() []string { return []string{"watched"} }
+
+func TestWhatCannotBeTriedAndIsWatchedShowsWhatIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		v, _ := b.store()
+		x := &watchman{clerk: clerk{key: "a"}}
+		c := hook.New("receiver", "devops-pat", v, target, x)
+		b.publish(first, secret.New([]byte("one")))
+		if s, err := c.Tell(t.Context(), first, secret.New([]byte("one"))); err != nil || !s.Works || !s.Weak {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		on(b, c, first)
+		if n := len(x.seen); n != 2 || x.seen[0].Version == "" || x.seen[1].Version != x.seen[0].Version || x.seen[0].Version != b.newest(target.Name).ID {
+			t.Errorf("it was asked about %+v", x.seen)
+		}
+		x.wrong = "it is asleep"
+		if s, err := c.State(t.Context(), nil); err != nil || s.Works || s.Why != "it is asleep" || s.Publication != first {
+			t.Errorf("%+v, %v", s, err)
+		}
+		x.err = &driver.Error{Kind: driver.Unavailable, Op: "look"}
+		if s, err := c.State(t.Context(), nil); driver.KindOf(err) != driver.Unavailable || s.Works {
+			t.Errorf("%+v, %v", s, err)
+		}
+		x.wrong, x.err = "", nil
+		b.publish(second, secret.New([]byte("two")))
+		on(b, c, first)
+		if got := x.seen[len(x.seen)-1].Version; got != "" {
+			t.Errorf("an older publication has version %q", got)
+		}
+		if notes := c.Notes(); len(notes) != 1 {
+			t.Errorf("notes %q", notes)
+		}
+	})
+}
+
+func TestWhatAnswersWellAndTookNothingIsNotMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		v, _ := b.store()
+		x := &watchman{clerk: clerk{key: "a"}}
+		c := hook.New("receiver", "devops-pat", v, target, x)
+		for n, p := range []rotation.Publication{first, second} {
+			b.publish(p, secret.New([]byte(p)))
+			x.idle = n == 1
+			if s, err := c.Tell(t.Context(), p, secret.New([]byte(p))); err != nil || s.Publication != first || s.Works == x.idle {
+				t.Fatalf("%+v, %v", s, err)
+			}
+		}
+		on(b, c, first)
+		// What was taken once and is not any more is on no publication, so that it is told again.
+		b.publish(first, secret.New([]byte("one")))
+		if s, err := c.Tell(t.Context(), first, secret.New([]byte("one"))); err != nil || s.Publication != "" || s.Works || s.Why == "" {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
 }
