@@ -14,6 +14,7 @@ import (
 // decoders are the calls that make something of what came from outside, by the package that calls, with the fuzz
 // targets there that hold them to the bounds of simtest/badinput. What has none says why in brackets.
 var decoders = map[string]string{
+	"internal/azure/appservice encoding/json.Unmarshal":              "FuzzReferences",
 	"internal/azure/automation time.Parse":                           "FuzzJob",
 	"internal/azure/azhttp encoding/json.Unmarshal":                  "FuzzDecode",
 	"internal/azure/azhttp io.ReadAll":                               "FuzzDecode",

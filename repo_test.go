@@ -81,6 +81,12 @@ var imports = []rule{
 		tests:   []string{"internal/driver/drivertest/...", "internal/simtest/badinput", "sim/..."},
 		because: "an adapter is one service behind a port: it knows no other adapter, no engine and no program, so it can be added and removed as a folder"},
 
+	{packages: "internal/azure/appservice",
+		ours:    []string{"internal/azure/azhttp", "internal/driver", "internal/hook", "internal/manifest", "internal/rotation", "internal/secret"},
+		theirs:  microsoft,
+		tests:   []string{"internal/azure/keyvault", "internal/driver/drivertest/...", "internal/simtest/badinput", "sim/..."},
+		because: "an adapter like the others, whose app holds no mark: it is a receiver of hook's, which keeps one in the vault"},
+
 	{packages: "internal/random",
 		ours:    []string{"internal/driver", "internal/manifest", "internal/rotation", "internal/secret"},
 		tests:   []string{"internal/driver/drivertest", "internal/simtest/badinput"},

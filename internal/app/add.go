@@ -12,13 +12,13 @@ import (
 
 // Additions are all kinds of things that can be added to a manifest. A new one is a function and its entry here.
 func Additions() []Addition {
-	return []Addition{addAccount(), addPAT(), addAppSecret(), addAppCertificate(), addRandom(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addVault(),
+	return []Addition{addAccount(), addPAT(), addAppSecret(), addAppCertificate(), addRandom(), addConnection(), addGroup(), addRunbook(), addAPIConnections(), addAppService(), addVault(),
 		addServiceAccount(), addPATs(), addAutomationVariable(), addAutomationCredential(), addCopy(), addWebhook(), addCommand()}
 }
 
 // Listings are what can be listed by itself.
 func Listings() []*Listing {
-	return []*Listing{organizations, projects, pats, connections, variableGroups, applications, clientSecrets, vaults, vaultSecrets, automationAccounts, runbooks, apiConnections, users, automationVariables, automationCredentials}
+	return []*Listing{organizations, projects, pats, connections, variableGroups, applications, clientSecrets, vaults, vaultSecrets, automationAccounts, runbooks, apiConnections, apps, users, automationVariables, automationCredentials}
 }
 
 // fixed is a default that is the same for everybody.

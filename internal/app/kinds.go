@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/rekeyhq/rekey/internal/azure/appservice"
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
@@ -77,6 +78,7 @@ var consumerKinds = []consumerKind{
 	{keyvault.CopyKind, makeCopy},
 	{webhook.Kind, makeWebhook},
 	{command.Kind, makeCommand},
+	{appservice.Kind, makeAppService},
 }
 
 // Kinds are what a manifest can name.

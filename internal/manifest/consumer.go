@@ -24,6 +24,9 @@ func (k *checker) consumer(s subject, c *Credential, x *Consumer) {
 		x.Cache = 0
 	case x.Cache == 0:
 		x.Cache = kind.Cache
+		if own, ok := x.Settings.(Cached); ok {
+			x.Cache = own.DefaultCache()
+		}
 	}
 	if c.Overlap != 0 && x.Cache > c.Overlap {
 		k.fail(s, "cache", "the overlap of %s is shorter than the %s for which %s may go on using the old one: lengthen the overlap, or say a shorter cache if that is so",

@@ -73,6 +73,11 @@ type Keeping interface {
 	Keeps() (path string, ref SecretRef)
 }
 
+// Cached are settings of a consumer whose default cache depends on them, in place of its kind's.
+type Cached interface {
+	DefaultCache() time.Duration
+}
+
 // Context is what the rest of the manifest says to a credential's settings. What is unknown, because it is missing
 // or wrong, is empty.
 type Context struct {

@@ -1,5 +1,5 @@
 // Package resources lists what Rekey's identity sees behind Azure Resource Manager: vaults, Automation accounts with
-// their runbooks, API connections. It is for a person who writes a manifest and has to find names.
+// their runbooks, API connections, apps. It is for a person who writes a manifest and has to find names.
 //
 // It changes nothing and rotates nothing: what is done with an account or a connection is other packages' work. What
 // always holds: only GET is sent, and only to Resource Manager, wherever a page's address leads; no value of a secret
@@ -23,6 +23,7 @@ const (
 	Vaults             = "Microsoft.KeyVault/vaults"
 	AutomationAccounts = "Microsoft.Automation/automationAccounts"
 	APIConnections     = "Microsoft.Web/connections"
+	Apps               = "Microsoft.Web/sites"
 )
 
 // Client asks Resource Manager.
