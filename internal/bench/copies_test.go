@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/examples"
+	"github.com/rekeyhq/rekey/sim/world"
 )
 
 // What a copy, a webhook and a command may add, in calls of Azure: to be looked at and told when the token is replaced,
@@ -39,14 +40,18 @@ func BenchmarkLifeOfACopy(b *testing.B) {
 	}
 }
 
-// callsOf counts the calls of an example's runs that replace its token and revoke the old one.
-func callsOf(b *testing.B, y []byte) (n [2]int) {
+// callsOf counts the calls of an example's runs that replace its token and revoke the old one, in a world that was changed.
+func callsOf(b *testing.B, y []byte, change ...func(*world.State)) (n [2]int) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "rekey.yaml")
 	if err := os.WriteFile(path, y, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	a := serve(b, fleet{}.state())
+	state := fleet{}.state()
+	for _, f := range change {
+		f(&state)
+	}
+	a := serve(b, state)
 	a.rekey(b, []int{0}, "apply", "-q", "-f", path)
 	for i, later := range []time.Duration{25 * day, day} {
 		a.World().Advance(later + time.Minute)

@@ -38,7 +38,10 @@ type Kind struct {
 	// Looks are those of its own calls that show what it holds, or whether it can be told.
 	Looks, Tells, Tries []string
 	// Weak says that Tries prove little (the answer is not read), and that a revocation does not rest on them.
-	Weak  bool
+	Weak bool
+	// MarksSecret says that its mark is in a tag of the credential's own secret, which a tell amends.
+	MarksSecret bool
+
 	About func(*http.Request) string // One.At, "" for none
 
 	Holds  func(w *world.World, at string) Holding
@@ -55,8 +58,10 @@ type Making struct {
 	N     int          // which one it is of its kind, from 0
 	Use   world.Target // what it uses the credential against
 	Value string       // what it holds before it was told anything
-	Rekey string       // object id of who is to tell it
-	At    time.Time
+	// Secret is the id of the secret that the credential is kept in, without a version.
+	Secret string
+	Rekey  string // object id of who is to tell it
+	At     time.Time
 }
 
 // One is one consumer.
@@ -80,7 +85,7 @@ type Holding struct {
 }
 
 // Kinds are all kinds. A new one is a file with its entry here.
-var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection, copied}
+var Kinds = []Kind{serviceConnection, variableGroup, runbook, automationVariable, automationCredential, apiConnection, copied, appService}
 
 // Outside are the kinds of consumers that no world here can hold, each with the reason.
 var Outside = map[string]string{

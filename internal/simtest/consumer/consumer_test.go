@@ -16,7 +16,7 @@ func TestEachEntryDoesWhatItSays(t *testing.T) {
 		t.Run(k.Name, func(t *testing.T) {
 			s := world.BuiltIn()
 			making := func(n int) Making {
-				return Making{N: n, Use: world.Target{ClientID: world.AppReporting, TenantID: world.TenantID}, Value: "by hand", Rekey: "a7bd7cea-133a-46cf-b58b-cab861acfaaf", At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+				return Making{N: n, Secret: "https://kv-pat-prod.vault.azure.net/secrets/devops-pat", Use: world.Target{ClientID: world.AppReporting, TenantID: world.TenantID}, Value: "by hand", Rekey: "a7bd7cea-133a-46cf-b58b-cab861acfaaf", At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 			}
 			one, other := k.Make(&s, making(0)), k.Make(&s, making(1))
 			srv, err := sim.New(sim.Config{State: s})

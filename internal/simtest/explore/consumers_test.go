@@ -88,7 +88,7 @@ func toldOrigin(issuer string, kinds ...string) *node {
 	}
 	block := "    consumers:\n"
 	for i, name := range kinds {
-		c := consumer.Of(name).Make(&n.state, consumer.Making{N: i, Use: use, Value: value, Rekey: rekeySP, At: born.Add(-day)})
+		c := consumer.Of(name).Make(&n.state, consumer.Making{N: i, Secret: "https://" + n.promise.Target.Vault + "/secrets/" + n.promise.Target.Name, Use: use, Value: value, Rekey: rekeySP, At: born.Add(-day)})
 		n.promise.Consumers = append(n.promise.Consumers, c)
 		block += fmt.Sprintf("      %s:\n        %s\n        cache: %dm\n", c.ID, c.Block, c.Cache/time.Minute)
 	}

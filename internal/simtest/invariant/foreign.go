@@ -104,8 +104,13 @@ func value(p *int64) int64 {
 }
 
 func foreignTags(x *world.Secret) map[string]string {
-	out := maps.Clone(x.Versions[len(x.Versions)-1].Tags)
-	delete(out, rotation.RecordTag)
+	return ForeignTags(x.Versions[len(x.Versions)-1].Tags)
+}
+
+// ForeignTags are tags without the record, and without the marks of consumers that can hold none.
+func ForeignTags(tags map[string]string) map[string]string {
+	out := maps.Clone(tags)
+	maps.DeleteFunc(out, func(name, _ string) bool { return name == rotation.RecordTag || strings.HasPrefix(name, "rekey-told-") })
 	return out
 }
 

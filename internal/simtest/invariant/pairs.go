@@ -68,6 +68,11 @@ func (h *History) effectsOf(c *Call) (names []string, known bool) {
 		}
 	}
 	names, known = effects[c.Operation]
+	for _, p := range h.Promises {
+		if c.Operation == "UpdateSecret" && strings.EqualFold(c.Target, p.Target.String()) && slices.ContainsFunc(p.Consumers, func(one consumer.One) bool { return consumer.Of(one.Kind).MarksSecret }) {
+			names = append(slices.Clone(names), "tell") // the mark
+		}
+	}
 	return names, known
 }
 

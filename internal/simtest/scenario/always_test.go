@@ -189,7 +189,7 @@ func (b *bed) theLedgerIsWhole() {
 			"AddPassword": "issue", "RemovePassword": "revoke", "AddOwner": "appoint",
 			"AddKey": "issue", "RemoveKey": "revoke", "UpdateApplication": "list",
 			"UpdateServiceEndpoint": "tell", "UpdateVariableGroup": "tell",
-			"CreateJob": "tell", "UpdateVariable": "tell", "UpdateCredential": "tell", "PutConnection": "tell"}[c.Operation]
+			"CreateJob": "tell", "UpdateVariable": "tell", "UpdateCredential": "tell", "PutConnection": "tell", "RefreshKeyVaultReferences": "tell"}[c.Operation]
 		if of == "publish" && strings.Contains(c.Path, "/"+copySecret) {
 			of = "tell"
 		}

@@ -168,6 +168,8 @@ func operation(r *http.Request) string {
 		return automationOperation(r)
 	case strings.Contains(path, "/Microsoft.Web/connections/"):
 		return connectionOperation(r)
+	case strings.Contains(path, "/Microsoft.Web/sites/"):
+		return appOperation(r)
 	case strings.HasSuffix(path, "/token"):
 		return grant(r)
 	}

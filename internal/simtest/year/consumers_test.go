@@ -39,7 +39,7 @@ func (f *fleet) consumers(s *world.State, seed uint64) {
 				n++
 				k = consumer.Kinds[n%len(consumer.Kinds)]
 			}
-			one := k.Make(s, consumer.Making{N: n, Use: use(f, c), Value: fmt.Sprintf("Hand.%s.%d", world.Canary, n), Rekey: rekeySP, At: born})
+			one := k.Make(s, consumer.Making{N: n, Secret: "https://" + f.vaults[c.vault] + ".vault.azure.net/secrets/" + c.secret, Use: use(f, c), Value: fmt.Sprintf("Hand.%s.%d", world.Canary, n), Rekey: rekeySP, At: born})
 			one.Cache = pick(rng, time.Hour, time.Hour, 6*time.Hour)
 			c.consumers = append(c.consumers, one)
 			n++

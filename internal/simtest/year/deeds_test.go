@@ -116,8 +116,7 @@ func (h *hand) retag(change func(map[string]string)) {
 	}
 	change(tags)
 	v.Tags, v.Updated = tags, h.w.Now()
-	foreign := maps.Clone(tags)
-	delete(foreign, rotation.RecordTag)
+	foreign := invariant.ForeignTags(tags)
 	delete(foreign, "owner") // the manifest's
 	h.l.history.Foreign.Tags[h.target()], h.l.tagged = foreign, h.w.Now()
 }
