@@ -68,6 +68,13 @@ func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
 
 func (p *pass) revoke(ctx context.Context, a rotation.Revoke) error {
 	permit := a.Permit
+	if p.absent() && p.obs.Attempt == nil {
+		// That a secret is nowhere takes two calls, and a person who deletes or recovers it between them makes it look
+		// so. What it holds must not be ended for that, so it is looked for once more.
+		if p.look(ctx, rotation.Decision{Need: rotation.NeedDirect}, false); !p.absent() {
+			return nil
+		}
+	}
 	e := ledger.Entry{Effect: "revoke", Target: permit.Name(), IssuerID: permit.IssuerID(), Reason: permit.Reason()}
 	// The permit bounds the call too: one that was held up, or sent again with a new token, must not rest on an
 	// observation of long ago.

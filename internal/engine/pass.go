@@ -189,6 +189,9 @@ func (p *pass) readSecret(ctx context.Context, act bool) error {
 func (p *pass) took(r driver.Reading, at time.Time) {
 	p.value.Wipe()
 	p.value = r.Value
+	if p.absent() && r.Secret.State != rotation.Absent {
+		p.obs.Versions = rotation.Fact[[]rotation.Record]{} // that there is none was said of what was absent
+	}
 	p.obs.Direct, p.obs.Secret = true, rotation.Known(r.Secret)
 	p.obs.StoreDate, p.storeAt = r.Date, at
 	if p.obs.IssuerDate.IsZero() {
@@ -201,6 +204,10 @@ func (p *pass) took(r driver.Reading, at time.Time) {
 			p.committed()
 		}
 	}
+}
+
+func (p *pass) absent() bool {
+	return p.obs.Secret.Known && p.obs.Secret.Value.State == rotation.Absent
 }
 
 // committed ends what this run set out to replace.
@@ -237,7 +244,7 @@ func (p *pass) readIssued(ctx context.Context) error {
 }
 
 func (p *pass) readVersions(ctx context.Context) error {
-	if s := p.obs.Secret; s.Known && s.Value.State == rotation.Absent {
+	if p.absent() {
 		p.obs.Versions = rotation.Known([]rotation.Record(nil))
 		return nil
 	}

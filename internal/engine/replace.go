@@ -233,7 +233,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 func (p *pass) readBack(ctx context.Context, issue driver.Issue, r rotation.Record, done driver.Reading, ledgerErr error) error {
 	p.obs.Attempt = nil
 	p.learn(issue.Issued)
-	if p.obs.Secret.Known && p.obs.Secret.Value.State == rotation.Absent {
+	if p.absent() {
 		// That there was no version is as old as the issue, and somebody who slept may have published since.
 		p.obs.Versions = rotation.Fact[[]rotation.Record]{}
 	} else {

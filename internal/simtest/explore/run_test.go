@@ -241,7 +241,7 @@ func (r *run) overtake(p *process) {
 	r.mu.Unlock()
 	results := other.goOn(nil)
 	r.rec.Add(invariant.Event{Process: other.id, Ended: &invariant.Ended{At: time.Now(), Results: shown(results)}})
-	pause(suspendFor - promise.Window - time.Minute)
+	pause(promise.Window + time.Minute)
 	p.slept()
 }
 
