@@ -301,10 +301,10 @@ func (p *pass) again() {
 }
 
 // outdated says whether what was observed is too old to act on. A process may have been suspended since: what was too
-// young to judge then may have been published meanwhile, and be in use. What this run issued itself is ended all the
-// same, since that rests on no observation.
+// young to judge then may have been published meanwhile, and be in use. What this run issued itself and has never sent
+// to the store is ended all the same, since that rests on no observation.
 func (p *pass) outdated(a rotation.Action) bool {
-	if r, ends := a.(rotation.Revoke); ends && p.obs.Attempt != nil {
+	if r, ends := a.(rotation.Revoke); ends && p.obs.Attempt != nil && !p.obs.Attempt.PutSent {
 		if s, ok := rotation.ParseStamp(r.Permit.Name()); ok && s.Generation == p.obs.Attempt.Generation {
 			return false
 		}

@@ -50,7 +50,7 @@ var copied = Kind{
 		x := secretAt(s, at)
 		x.Deleted = x.Versions[len(x.Versions)-1].Created
 		return func(s *world.State) {
-			if x := secretOf(s, at, true); x != nil { // a tell recovers it too
+			if x := secretOf(s, at, true); x != nil { // else the service has purged it, by a date that is too old
 				x.Deleted = time.Time{}
 			}
 		}

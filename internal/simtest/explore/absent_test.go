@@ -36,3 +36,25 @@ func TestASecretThatAPersonMovesBetweenTwoLooksIsNotAbsent(t *testing.T) {
 		})
 	}
 }
+
+// The answer of a PUT is lost, and the request is handled when the process sleeps, after it has looked in vain: what it
+// saw then says nothing of what it published.
+func TestAPUTThatComesWhileItsProcessSleepsIsNotEnded(t *testing.T) {
+	for name, start := range map[string]*node{"a token": then(t, origin(), "run", "+4d1m"), "a client secret": then(t, secretOrigin(nil), "run", "+4d1m")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			alone := play(t, start, undisturbed)
+			put := slices.IndexFunc(alone.points[0], func(p point) bool { return p.Label == "SetSecret" })
+			for asleep := put + 1; asleep < put+8; asleep++ {
+				e := play(t, start, script{plans: []map[int]outcome{{put: muchLater, asleep: suspendAfter}}})
+				if len(e.violations) > 0 {
+					t.Errorf("asleep at %d: %v", asleep, e.violations)
+					continue
+				}
+				if _, broken, _ := calmDown(t, e.next, nil); len(broken) > 0 {
+					t.Errorf("asleep at %d, and then calm: %v", asleep, broken)
+				}
+			}
+		})
+	}
+}
