@@ -68,7 +68,7 @@ func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
 
 func (p *pass) revoke(ctx context.Context, a rotation.Revoke) error {
 	permit := a.Permit
-	if p.absent() && p.obs.Attempt == nil {
+	if a := p.obs.Attempt; p.absent() && (a == nil || a.PutSent) {
 		// That a secret is nowhere takes two calls, and a person who deletes or recovers it between them makes it look
 		// so. What it holds must not be ended for that, so it is looked for once more.
 		if p.look(ctx, rotation.Decision{Need: rotation.NeedDirect}, false); !p.absent() {
