@@ -3,7 +3,6 @@ package azhttp
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -51,7 +50,7 @@ func (r *retry) Do(req *policy.Request) (*http.Response, error) {
 		if try == maxTries || !again(req.Raw().Method, resp, err) {
 			return resp, err
 		}
-		wait := backoff(try)
+		wait := Backoff(try)
 		if resp != nil {
 			if after := retryAfter(resp); after > longestWait {
 				return resp, err
@@ -101,10 +100,19 @@ func permanent(err error) bool {
 	return errors.As(err, &nr) || driver.KindOf(err) != 0 || errors.Is(err, ErrTooLarge) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// backoff is 1, 2, 4, 8 s (facts: overview-throttling.md) with jitter, so that many callers do not come back at once.
-func backoff(try int) time.Duration {
+// Backoff is how long to wait after the try-th call: 1, 2, 4, 8 s (facts: overview-throttling.md), of which up to half is
+// taken off by chance, so that many callers do not come back at once.
+func Backoff(try int) time.Duration {
 	base := time.Second << (try - 1)
-	return base/2 + rand.N(base/2)
+	return base/2 + jitter(base/2)
+}
+
+// jitter is a share of most that no two moments agree on. It is drawn from the clock and not from a source of chance,
+// because in a bubble of testing/synctest the clock is all that there is: what went wrong there goes wrong again.
+func jitter(most time.Duration) time.Duration {
+	x := uint64(time.Now().UnixNano()) * 0x9E3779B97F4A7C15
+	x = (x ^ x>>32) * 0xD6E8FEB86659FD93
+	return time.Duration((x ^ x>>32) % uint64(most))
 }
 
 // retryAfter reads how long the service wants to be left alone, in any of the forms that Azure uses.
@@ -162,7 +170,7 @@ func (g *gate) Do(req *policy.Request) (*http.Response, error) {
 	wait := time.Until(g.until[host])
 	g.mu.Unlock()
 	if wait > 0 {
-		if err := sleep(req.Raw().Context(), wait+rand.N(wait/4+time.Millisecond)); err != nil {
+		if err := sleep(req.Raw().Context(), wait+jitter(wait/4+time.Millisecond)); err != nil {
 			return nil, err
 		}
 	}

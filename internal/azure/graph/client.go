@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -142,8 +141,7 @@ func (c *Client) takeTurn(ctx context.Context, op string, app key) (done func(),
 
 // pause waits 1, 2, 4, 8, 16 s with jitter.
 func pause(ctx context.Context, try int) error {
-	base := time.Second << (try - 1)
-	return sleep(ctx, base/2+rand.N(base/2))
+	return sleep(ctx, azhttp.Backoff(try))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
