@@ -48,7 +48,7 @@ var copied = Kind{
 	},
 	Remove: func(s *world.State, at string) func(*world.State) {
 		x := secretAt(s, at)
-		x.Deleted = x.Versions[len(x.Versions)-1].Created
+		x.Deleted = time.Now()
 		return func(s *world.State) {
 			if x := secretOf(s, at, true); x != nil { // else the service has purged it, by a date that is too old
 				x.Deleted = time.Time{}
