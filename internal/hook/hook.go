@@ -107,9 +107,15 @@ func (c *Consumer) State(ctx context.Context, _ []rotation.Publication) (rotatio
 		return rotation.ConsumerState{}, err
 	}
 	s := rotation.ConsumerState{Weak: c.receiver.Weak()}
-	m := c.marked(r.Secret.Tags[c.Tag()])
+	m := c.marked(r.Secret, newest)
 	if m.Publication == "" {
 		s.Why = "nothing says that it was told"
+		if w, watched := c.receiver.(Watched); watched {
+			// One that is not there is a person's to mend, and no run is to try and tell it again and again.
+			if _, err := w.Look(ctx, c.handover(newest, r.Value)); err != nil {
+				return rotation.ConsumerState{}, err
+			}
+		}
 		return s, nil
 	}
 	s.Publication, s.Told = m.Publication, m.Told
@@ -179,7 +185,7 @@ func (c *Consumer) Tell(ctx context.Context, publication rotation.Publication, v
 	h.Version = before.Secret.Version
 	switch err := c.receiver.Hand(ctx, h); {
 	case errors.Is(err, ErrIdle):
-		was := c.marked(before.Secret.Tags[c.Tag()])
+		was := c.marked(before.Secret, newest)
 		if was.Publication == publication {
 			was = driver.Mark{} // it was taken once, and is not any more
 		}
@@ -196,7 +202,7 @@ func (c *Consumer) Tell(ctx context.Context, publication rotation.Publication, v
 	tags := maps.Clone(r.Secret.Tags)
 	if newest == publication {
 		s.Told = r.Date
-		tags[c.Tag()] = c.mark(driver.Mark{Publication: publication, Told: r.Date})
+		tags[c.Tag()] = c.mark(driver.Mark{Publication: publication, Told: r.Date}, r.Secret.Version)
 	} else {
 		// Overtaken: what another run handed over meanwhile may have come before this, so it has to come again.
 		delete(tags, c.Tag())
@@ -238,17 +244,36 @@ func unchanged(err error) error {
 	return err
 }
 
-// mark is the tag's text: what was told, and of which receiver that is said.
-func (c *Consumer) mark(m driver.Mark) string { return m.String() + " " + c.hash() }
+// mark is the tag's text: what was told, of which receiver that is said, and of which version of the secret.
+func (c *Consumer) mark(m driver.Mark, version string) string {
+	return m.String() + " " + c.hash() + " " + short(version)
+}
 
-// marked reads a tag; what is no mark of this receiver, whoever wrote it, is the zero one, and it will be told again.
-func (c *Consumer) marked(tag string) driver.Mark {
-	text, of := strings.CutSuffix(tag, " "+c.hash())
+// marked reads the tag of a secret whose newest version holds a publication; what is no mark of this receiver, whoever
+// wrote it, is the zero one, and it will be told again. So is one that says so of another version: a person who publishes
+// an older version again takes its tags along, and what was told meanwhile was something else. A mark of an older
+// publication is carried along by each newer one, so of that the version says nothing.
+func (c *Consumer) marked(s rotation.Secret, newest rotation.Publication) driver.Mark {
+	text, version, _ := cutLast(s.Tags[c.Tag()], " ")
+	text, of := strings.CutSuffix(text, " "+c.hash())
 	if !of {
 		return driver.Mark{}
 	}
-	return driver.ParseMark(text)
+	if m := driver.ParseMark(text); m.Publication != newest || version == short(s.Version) {
+		return m
+	}
+	return driver.Mark{}
 }
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// short is enough of a version's id to tell it from the few others of its secret.
+func short(version string) string { return version[:min(8, len(version))] }
 
 func (c *Consumer) hash() string {
 	sum := sha256.Sum256([]byte(c.receiver.Key()))

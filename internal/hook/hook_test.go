@@ -3,6 +3,7 @@ package hook_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,6 +76,23 @@ func TestAMarkIsOfOneReceiver(t *testing.T) {
 func TestAMarkThatAPublicationCarriesAlongIsOfTheOneBefore(t *testing.T) {
 	told(t, func(b *bed, x *clerk, c *hook.Consumer) {
 		b.publish(second, secret.New([]byte("two"))) // which keeps every tag, as the engine does
+		on(b, c, first)
+	})
+}
+
+func TestAMarkThatComesAlongWithAnOlderVersionIsOfThat(t *testing.T) {
+	told(t, func(b *bed, x *clerk, c *hook.Consumer) {
+		older := b.newest(target.Name)
+		b.publish(second, secret.New([]byte("two")))
+		if _, err := c.Tell(b.Context(), second, secret.New([]byte("two"))); err != nil {
+			b.Fatal(err)
+		}
+		// A person publishes the version before again, tags and all: the receiver has something else by now.
+		b.put(target.Name, older.Value, older.Tags)
+		on(b, c, "")
+		if _, err := c.Tell(b.Context(), first, secret.New([]byte("one"))); err != nil {
+			b.Fatal(err)
+		}
 		on(b, c, first)
 	})
 }
@@ -219,7 +237,19 @@ func TestWhatCannotBeTriedAndIsWatchedShowsWhatIsWrong(t *testing.T) {
 		if s, err := c.State(t.Context(), nil); driver.KindOf(err) != driver.Unavailable || s.Works {
 			t.Errorf("%+v, %v", s, err)
 		}
+		// One that is not there is no reason to try and tell it in each run.
+		marked := b.newest(target.Name)
+		bare := maps.Clone(marked.Tags)
+		delete(bare, c.Tag())
+		b.put(target.Name, marked.Value, bare)
+		x.err = &driver.Error{Kind: driver.Missing, Op: "look", Person: true}
+		if s, err := c.State(t.Context(), nil); driver.KindOf(err) != driver.Missing || s.Works {
+			t.Errorf("%+v, %v", s, err)
+		}
 		x.wrong, x.err = "", nil
+		if _, err := c.Tell(t.Context(), first, secret.New([]byte("one"))); err != nil {
+			t.Fatal(err)
+		}
 		b.publish(second, secret.New([]byte("two")))
 		on(b, c, first)
 		if got := x.seen[len(x.seen)-1].Version; got != "" {
