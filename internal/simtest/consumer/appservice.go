@@ -38,8 +38,10 @@ var appService = Kind{
 			return Holding{}
 		}
 		h := Holding{There: true, Value: x.Resolved[appSetting].Value, Since: x.Resolved[appSetting].Since}
-		if tags := markedSecret(&w.State, x); tags != nil {
-			if f := strings.Fields(tags[toldTag(x)]); len(f) > 1 {
+		if v := markedVersion(&w.State, x); v != nil {
+			f := strings.Fields(v.Tags[toldTag(x)])
+			// One that came along when a person published an older version again is of another version, and says nothing.
+			if len(f) == 4 && (strings.HasPrefix(v.ID, f[3]) || !strings.Contains(v.Tags["rekey"], f[0])) {
 				h.Publication, h.Told = marked(f[0] + " " + f[1])
 			}
 		}
@@ -58,8 +60,8 @@ var appService = Kind{
 	},
 	Unmark: func(s *world.State, at string) {
 		x := appAt(s, at)
-		if tags := markedSecret(s, x); tags != nil {
-			delete(tags, toldTag(x))
+		if v := markedVersion(s, x); v != nil {
+			delete(v.Tags, toldTag(x))
 		}
 	},
 	Rest: func(s *world.State, _ []string) map[string]string {
@@ -92,11 +94,11 @@ func makeApp(s *world.State, m Making) One {
 
 func toldTag(x *world.Site) string { return "rekey-told-" + x.Name }
 
-// markedSecret is the tags of the newest version of the secret that an app refers to; nil if there is none.
-func markedSecret(s *world.State, x *world.Site) map[string]string {
+// markedVersion is the newest version of the secret that an app refers to; nil if there is none.
+func markedVersion(s *world.State, x *world.Site) *world.SecretVersion {
 	r, _ := world.ReferenceIn(x.Settings[appSetting])
 	if secret := secretAt(s, strings.ToLower(r.Vault)+"/"+r.Secret); secret != nil {
-		return secret.Versions[len(secret.Versions)-1].Tags
+		return secret.Versions[len(secret.Versions)-1]
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import "time"
 // cache longer. That is noted as it happens (Held).
 //
 // Not held against the product: a token that expired although no undisturbed run had ended a cache's length before, in
-// the time in which it was due, or only one that asked a person to decide; and what a person did (History.Excused).
+// the time in which it was due, or only one that asked a person to decide; and what a person did (History.Excused). What
+// was rolled back to is due when its next try is.
 var Gap = Checker{
 	Name:  "gap",
 	Holds: "every consumer holds a working credential at every instant",
@@ -53,6 +54,11 @@ func neglected(h *History, p Promise, t Token) bool {
 		return false
 	}
 	due, late := p.DueAt(t.From, t.To), t.To.Add(-p.Cache)
+	for _, v := range h.scene(p).Versions {
+		if r := v.Record; r != nil && r.RolledBack() && r.IssuerID == t.ID && r.NotBefore.After(due) && r.NotBefore.Before(late) {
+			due = r.NotBefore
+		}
+	}
 	inTime := func(at time.Time) bool { return !at.Before(due) && at.Before(late) }
 	if inTime(h.LastCalm) {
 		return false

@@ -54,10 +54,22 @@ func (h *History) Holding(at string) *Held {
 	return nil
 }
 
-// See adds to a call about a consumer what that holds now.
+// See adds to a call about a consumer what that holds now, and to a read of a secret the marks that are in its tags.
 func (h *History) See(c *Call) {
 	if x := h.Holding(c.Consumer); x != nil {
 		c.Marked, c.Holds = x.Publication, x.Token
+	}
+	for _, p := range h.Promises {
+		for _, one := range p.Consumers {
+			x := h.Holding(one.At)
+			if c.Operation != "GetSecret" || x == nil || !consumer.Of(one.Kind).MarksSecret || !strings.EqualFold(c.Target, p.Target.String()) {
+				continue
+			}
+			if c.Marks == nil {
+				c.Marks = map[string]string{}
+			}
+			c.Marks[one.At] = x.Publication
+		}
 	}
 }
 
@@ -177,6 +189,7 @@ func (h *History) unaware(p Promise, looked looks, read *Version) string {
 
 // seenOf is what a process saw of a consumer last: nil for what it did not look at.
 type seenOf struct {
+	looked bool    // at one whose mark is in the credential's own secret, which is read before
 	marked *string // the publication that it was marked with
 	tried  *string // the credential that it was tried with
 }
@@ -193,11 +206,23 @@ func (l *looks) see(p Promise, c *Call) {
 	// What was read counts, and not what somebody made of it in the same second.
 	k := consumer.Of(one.Kind)
 	seen, trial := l.consumers[one.At], slices.Contains(k.Tries, c.Operation)
-	if seen.marked == nil && (slices.Contains(k.Looks, c.Operation) || slices.Contains(k.Tells, c.Operation)) {
-		seen.marked = &c.Marked
+	if slices.Contains(k.Looks, c.Operation) || slices.Contains(k.Tells, c.Operation) {
+		if seen.looked = k.MarksSecret; seen.marked == nil && !k.MarksSecret {
+			seen.marked = &c.Marked
+		}
 	}
 	if seen.tried == nil && trial {
 		seen.tried = &c.Holds
 	}
 	l.consumers[one.At] = seen
+}
+
+// seeMarks takes a read of the secret that holds the marks of consumers that were looked at after it.
+func (l *looks) seeMarks(c *Call) {
+	for at, seen := range l.consumers {
+		if mark, ours := c.Marks[at]; ours && seen.looked && seen.marked == nil && c.Applied() {
+			seen.marked = &mark
+			l.consumers[at] = seen
+		}
+	}
 }

@@ -111,6 +111,19 @@ func (s *story) ended(results ...Result) *story {
 	return s
 }
 
+// rolledBack has the newest version be one that was published again, and is replaced again from a time on.
+func rolledBack(s *story, next time.Time) {
+	x := s.secret().Versions[1]
+	r, err := rotation.ParseRecord(x.Tags[rotation.RecordTag])
+	if err != nil {
+		panic(err)
+	}
+	r.Failures, r.NotBefore = 1, next
+	if x.Tags[rotation.RecordTag], err = r.Encode(); err != nil {
+		panic(err)
+	}
+}
+
 // inTime has a calm run in the time in which the token is due, and then none until it has expired.
 func inTime(s *story, kind rotation.Kind) {
 	s.Events = append(s.Events, Event{Process: 1, Ended: &Ended{At: t0.Add(28 * day), Calm: true, Results: []Result{{Credential: promise.Credential, Kind: kind}}}})
@@ -167,6 +180,15 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"a token that expired although a run came in time", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(28*day) }), "v2 holds a token that ended"},
 		{"a token that expired although a calm run came in time", Gap, begin().with(func(s *story) { inTime(s, rotation.Wait) }), "v2 holds a token that ended"},
 		{"a token that expired after a run in time asked for a person", Gap, begin().with(func(s *story) { inTime(s, rotation.Hold) }), ""},
+		{"a token that was rolled back to and expired before its next try, with a run before that", Gap, begin().with(func(s *story) { rolledBack(s, t0.Add(29*day)); inTime(s, rotation.Wait) }), ""},
+		{"a token that was rolled back to and expired before its next try, and was replaced then", Gap, begin().with(func(s *story) {
+			rolledBack(s, t0.Add(29*day))
+			inTime(s, rotation.Wait)
+			s.issued("newer", s.Now)
+			s.published("newer", s.Now, "new")
+		}), ""},
+		{"a token that was rolled back to and expired although a run came after its next try", Gap, begin().with(func(s *story) { rolledBack(s, t0.Add(27*day)); inTime(s, rotation.Wait) }), "v2 holds a token that ended"},
+		{"a token that was rolled back to until after its end", Gap, begin().with(func(s *story) { rolledBack(s, t0.Add(30*day)); inTime(s, rotation.Wait) }), "v2 holds a token that ended"},
 		{"a token that expired and nobody ran", Gap, begin().with(func(s *story) { s.Now = t0.Add(31 * day) }), ""},
 		{"a token that expired and a run came too late", Gap, begin().with(func(s *story) { s.Now, s.LastCalm = t0.Add(31*day), t0.Add(30*day-time.Minute) }), ""},
 

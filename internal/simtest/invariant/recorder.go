@@ -41,6 +41,8 @@ type Call struct {
 	// Consumer is the one that it is about, by One.At; Marked and Holds are the publication that it was on when the call
 	// was handled, and the id of the credential that it held then.
 	Consumer, Marked, Holds string
+	// Marks are the publications that consumers were on by the tags of the secret that was read, by One.At.
+	Marks map[string]string
 	// Before is the world around a promised token when it was revoked.
 	Before *Scene
 }

@@ -153,6 +153,7 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 		case "GetDeletedSecret":
 			l.deleted = l.deleted || c.Status == 404 && c.Target == p.Target.String()
 		case "GetSecret":
+			l.seeMarks(c)
 			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
 				l.secret, l.recorded = c.Version, c.Recorded || wrote == c.Version
 			}
