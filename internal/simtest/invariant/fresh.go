@@ -44,7 +44,7 @@ var Fresh = Checker{
 					continue // marked by a call of its own, after this one: what it is marked with now is from before
 				}
 				v := h.scene(p).version(read.Version)
-				if v != nil && v.Record != nil && c.Marked == string(v.Record.Publication) && c.Holds != v.Holds {
+				if v != nil && v.Record != nil && c.Took && c.Marked == string(v.Record.Publication) && c.Holds != v.Holds {
 					report("%s: process %d marked %s with publication %s at %s, and it holds something else", p.Target, e.Process, one.ID, c.Marked, clock(c.At))
 				}
 			}

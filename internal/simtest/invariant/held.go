@@ -57,7 +57,7 @@ func (h *History) Holding(at string) *Held {
 // See adds to a call about a consumer what that holds now, and to a read of a secret the marks that are in its tags.
 func (h *History) See(c *Call) {
 	if x := h.Holding(c.Consumer); x != nil {
-		c.Marked, c.Holds = x.Publication, x.Token
+		c.Marked, c.Holds, c.Took = x.Publication, x.Token, x.From.Equal(c.At)
 	}
 	for _, p := range h.Promises {
 		for _, one := range p.Consumers {

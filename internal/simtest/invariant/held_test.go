@@ -52,7 +52,7 @@ func (s *story) now(n int, id string) {
 func (s *story) consulted(n int, operations ...string) *story {
 	for _, op := range operations {
 		x := s.Holding(s.Promises[0].Consumers[n].At)
-		s.Events = append(s.Events, Event{Process: 1, Call: &Call{Asked: s.Now, At: s.Now, Operation: op, Write: Writes("PUT", op), Status: 200, Heard: true, Consumer: x.At, Marked: x.Publication, Holds: x.Token}})
+		s.Events = append(s.Events, Event{Process: 1, Call: &Call{Asked: s.Now, At: s.Now, Operation: op, Write: Writes("PUT", op), Status: 200, Heard: true, Consumer: x.At, Marked: x.Publication, Holds: x.Token, Took: x.From.Equal(s.Now)}})
 	}
 	return s
 }
@@ -122,6 +122,10 @@ func TestCheckersKnowWhatConsumersHold(t *testing.T) {
 			s.now(group, "old")
 			s.Held[len(s.Held)-1].Publication = s.publication("new")
 		}).consulted(group, "UpdateVariableGroup"), "holds something else"},
+		{"told, where a person had typed something under the mark and the service did nothing", Fresh, told().did("GetSecret").with(func(s *story) {
+			s.now(group, "old")
+			s.Held[len(s.Held)-1].Publication, s.Held[len(s.Held)-1].From = s.publication("new"), s.Now.Add(-time.Minute)
+		}).consulted(group, "UpdateVariableGroup"), ""},
 		{"a tell that was refused", Fresh, told().consulted(group, "UpdateVariableGroup").with(func(s *story) { s.Events[0].Call.Status = 429 }), ""},
 
 		{"a tell with its intent", Intent, told().wrote("tell", ledger.Intended).consulted(group, "UpdateVariableGroup"), ""},

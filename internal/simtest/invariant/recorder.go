@@ -41,6 +41,9 @@ type Call struct {
 	// Consumer is the one that it is about, by One.At; Marked and Holds are the publication that it was on when the call
 	// was handled, and the id of the credential that it held then.
 	Consumer, Marked, Holds string
+	// Took says that it holds something else since this call, or is marked otherwise: one that answers well and does
+	// nothing is as it was.
+	Took bool
 	// Marks are the publications that consumers were on by the tags of the secret that was read, by One.At.
 	Marks map[string]string
 	// Before is the world around a promised token when it was revoked.

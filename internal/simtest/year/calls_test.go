@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -192,7 +193,7 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 		}
 	}
 	y.crossed(p, c, about, o)
-	if l := about.life; l != nil && c.Consumer != "" {
+	if l := about.life; l != nil && (c.Consumer != "" || c.Operation == "GetSecret" && l.holdsMarks()) {
 		l.history.Note(w, c.At)
 		l.history.See(c)
 	}
@@ -215,6 +216,11 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 		y.judge(about.life, promise)
 	}
 	return resp, err
+}
+
+// holdsMarks says whether the secret's own tags say what some consumer was told.
+func (l *life) holdsMarks() bool {
+	return slices.ContainsFunc(l.promise().Consumers, func(c consumer.One) bool { return consumer.Of(c.Kind).MarksSecret })
 }
 
 // crossed sees to what nobody can promise: Key Vault has no compare-and-swap. A tag that a person sets between a run's
