@@ -254,8 +254,7 @@ func (c *Consumer) mark(m driver.Mark, version string) string {
 // an older version again takes its tags along, and what was told meanwhile was something else. A mark of an older
 // publication is carried along by each newer one, so of that the version says nothing.
 func (c *Consumer) marked(s rotation.Secret, newest rotation.Publication) driver.Mark {
-	text, version, _ := cutLast(s.Tags[c.Tag()], " ")
-	text, of := strings.CutSuffix(text, " "+c.hash())
+	text, version, of := strings.Cut(s.Tags[c.Tag()], " "+c.hash()+" ")
 	if !of {
 		return driver.Mark{}
 	}
@@ -263,13 +262,6 @@ func (c *Consumer) marked(s rotation.Secret, newest rotation.Publication) driver
 		return m
 	}
 	return driver.Mark{}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // short is enough of a version's id to tell it from the few others of its secret.
