@@ -66,7 +66,7 @@ func (o *options) rotateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rotate NAME...", Short: "replace credentials now, due or not",
 		Long: `Rotate replaces the named credentials now, due or not. The old ones live on for their overlap; with --compromised
-they are revoked as soon as the new ones are published, and whoever still uses them is cut off.`,
+what was there when you asked is revoked as soon as the new ones are published, and whoever still uses it is cut off.`,
 		Example: example("rekey rotate devops-pat", "rekey rotate devops-pat --compromised"),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

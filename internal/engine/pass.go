@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,11 +41,12 @@ type pass struct {
 	tells             []int        // by consumer: how often a tell failed
 	back              fallback
 	tries             int
-	issueAsked        time.Time // wall clock when the last issue was asked for
-	checked           time.Time // wall clock when the last check of a new value was asked for
-	checkedDate       time.Time // the issuer's clock in its answer
-	lastErr           error     // why the last look failed
-	failure           error     // why the last replacement failed
+	sent              []rotation.Generation // whose publication's answer was lost and that were not seen since
+	issueAsked        time.Time             // wall clock when the last issue was asked for
+	checked           time.Time             // wall clock when the last check of a new value was asked for
+	checkedDate       time.Time             // the issuer's clock in its answer
+	lastErr           error                 // why the last look failed
+	failure           error                 // why the last replacement failed
 	effects           []ledger.Entry
 	notes             []string // what the issuer wants people to know of the account
 	owners            owners
@@ -198,9 +200,11 @@ func (p *pass) took(r driver.Reading, at time.Time) {
 		p.clock(r.Date, at)
 	}
 	p.obs.Check, p.obs.Checks = rotation.Fact[rotation.Check]{}, nil
-	if a := p.obs.Attempt; a != nil && a.PutSent {
-		if rec, err := rotation.ParseRecord(r.Secret.Tags[rotation.RecordTag]); err == nil && rec.Generation == a.Generation {
-			// The publication whose answer was lost is there.
+	if a := p.obs.Attempt; len(p.sent) > 0 && (a == nil || a.PutSent) {
+		rec, err := rotation.ParseRecord(r.Secret.Tags[rotation.RecordTag])
+		if i := slices.Index(p.sent, rec.Generation); err == nil && i >= 0 {
+			// A publication whose answer was lost is there: the last one, or one that this run has given up since.
+			p.sent = slices.Delete(p.sent, i, i+1)
 			p.committed()
 		}
 	}

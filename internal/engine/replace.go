@@ -177,7 +177,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 		RevokeAfter: now.Add(p.c.Spec.Overlap), Compromised: act.Compromised,
 	}
 	if act.Compromised {
-		r.RevokeAfter = now
+		r.RevokeAfter = p.reported()
 	}
 	tag, err := r.Encode()
 	if err != nil {
@@ -216,6 +216,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 	switch {
 	case err == nil, done.Secret.Version != "":
 	case driver.KindOf(err) == driver.Ambiguous:
+		p.sent = append(p.sent, r.Generation)
 		p.obs.Direct, p.obs.Secret = false, rotation.Fact[rotation.Secret]{}
 		return nil // Decide looks whether it was committed
 	case p.age(p.checked) > maxCheckAge || p.age(p.issueAsked) > maxIssueAge:
@@ -227,6 +228,18 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 		return nil
 	}
 	return p.readBack(ctx, issue, r, done, err)
+}
+
+// reported is when a person asked to replace what is compromised. What this run has published since, and does not know of,
+// is not what they meant, whatever the services' clocks say.
+func (p *pass) reported() time.Time {
+	at := p.asked().Asked
+	for _, g := range p.sent {
+		if !g.Time().After(at) {
+			at = g.Time().Add(-time.Second)
+		}
+	}
+	return at
 }
 
 // readBack makes what is in the store now the observation, which the next decision rests on.

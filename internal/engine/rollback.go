@@ -111,6 +111,7 @@ func (p *pass) restore(ctx context.Context, d rotation.Decision, a rotation.Rest
 	case err == nil, done.Secret.Version != "":
 	case driver.KindOf(err) == driver.Ambiguous:
 		p.obs.Attempt = &rotation.Attempt{Generation: r.Generation, PutSent: true, PutAt: p.now()}
+		p.sent = append(p.sent, r.Generation)
 		p.obs.Direct, p.obs.Secret = false, rotation.Fact[rotation.Secret]{}
 		return nil // Decide looks whether it was committed
 	default:

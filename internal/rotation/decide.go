@@ -264,7 +264,7 @@ func (d *decider) converge() Decision {
 	}
 	if d.spec.Command == Compromised && d.haveRecord && !d.spec.Asked.IsZero() && d.record.Generation.Time().After(d.spec.Asked.Add(dateCut)) {
 		if !d.record.Compromised {
-			return hold("issued-since", fmt.Sprintf("another run has issued the current credential since you asked, and the one before it lives until %s", stamp(d.revokeAt())),
+			return hold("issued-since", fmt.Sprintf("another run has issued the current credential since you asked, and the one before it lives until %s", stamp(d.revokeAt(Issued{ID: d.record.Predecessor}))),
 				"if what was reported is the one before, revoke it at the issuer; if the current one has to go as well, run it again")
 		}
 		d.spec.Command = Converge // another run was asked the same, and has done it
@@ -309,7 +309,8 @@ func (d *decider) finish(strays strays) Decision {
 		return dec
 	}
 	if len(strays.superseded) > 0 {
-		if revokeAt := d.revokeAt(); d.now.Before(revokeAt) {
+		next, revokeAt := d.nextToEnd(strays.superseded)
+		if d.now.Before(revokeAt) {
 			return d.waitForOverlap(revokeAt)
 		}
 		if dec, missing := need(d, "the current value", NeedCheck, d.obs.Check); missing {
@@ -321,7 +322,7 @@ func (d *decider) finish(strays strays) Decision {
 		if !d.clocksAgree() {
 			return d.skewed()
 		}
-		return d.revoke(strays.superseded[0], "superseded; every consumer is on the new publication, which works, and the overlap has passed")
+		return d.revoke(next, "superseded; every consumer is on the new publication, which works, and the overlap has passed")
 	}
 	if len(strays.orphans) > 0 && d.copied() {
 		return hold("copied-record", fmt.Sprintf("two versions of %s carry the same record, and %s is stamped for the secret and in none: somebody may use its value", d.spec.Target, strays.orphans[0].ID),

@@ -67,7 +67,7 @@ type Issue struct {
 	PredecessorExpires time.Time
 	// Failures is how many tries in a row were rolled back before this one.
 	Failures int
-	// Compromised makes the commit say that the predecessor may be revoked at once.
+	// Compromised makes the commit say that what was there when a person asked may be revoked at once.
 	Compromised bool
 	// First says that the secret does not exist yet.
 	First bool

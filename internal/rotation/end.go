@@ -6,19 +6,47 @@ import (
 	"time"
 )
 
-// revokeAt is when everything that was superseded may be revoked. What an older publication promised to its own
-// predecessor holds too: that one may be alive still, and the overlap may be shorter in the manifest since.
-func (d *decider) revokeAt() time.Time {
-	at := d.spec.RevokeAt(d.record, d.obs.Secret.Value.Created)
-	if d.record.Compromised {
-		return at
+// nextToEnd is which of what was superseded may be revoked first, and when. There is one at least.
+func (d *decider) nextToEnd(superseded []Issued) (next Issued, at time.Time) {
+	for n, i := range superseded {
+		if a := d.revokeAt(i); n == 0 || a.Before(at) {
+			next, at = i, a
+		}
 	}
+	return next, at
+}
+
+// revokeAt is when something that was superseded may be revoked. What an older publication promised to its own
+// predecessor holds too: that one may be alive still, and the overlap may be shorter in the manifest since.
+func (d *decider) revokeAt(i Issued) time.Time {
+	if d.reported(i) {
+		return d.record.RevokeAfter
+	}
+	r := d.record
+	r.Compromised = false
+	at := d.spec.RevokeAt(r, d.obs.Secret.Value.Created)
 	for _, r := range d.obs.Versions.Value {
 		if r.RevokeAfter.After(at) {
 			at = r.RevokeAfter
 		}
 	}
 	return at
+}
+
+// reported says whether something that was superseded is what a person reported as compromised: it was there when they
+// asked, which is what such a record has for RevokeAfter. What was issued since lives for its overlap. It comes to that
+// where the answer to a PUT was lost, another one was published instead, and the first one came after all.
+func (d *decider) reported(i Issued) bool {
+	if !d.record.Compromised {
+		return false
+	}
+	born := i.From
+	if s, ok := ParseStamp(i.Name); ok {
+		born = s.Generation.Time()
+	}
+	return slices.ContainsFunc(append([]Record{d.record}, d.obs.Versions.Value...), func(r Record) bool {
+		return r.Compromised && r.IssuerID != i.ID && (i.ID == r.Predecessor || !born.After(r.RevokeAfter))
+	})
 }
 
 func (d *decider) waitForYoung(s strays) Decision {

@@ -71,6 +71,7 @@ var (
 	records = dimension{"record", []change{nothing, nothing,
 		ifRecord(func(r *Record) { r.Failures, r.NotBefore = 1, t0.Add(27*day) }),
 		ifRecord(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 }),
+		ifRecord(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0.Add(-2*time.Minute) }), // loser was issued since
 		ifRecord(func(r *Record) { r.Expires = t0.Add(2 * day) }),
 		ifRecord(func(r *Record) { r.Expires = t0.Add(60 * day) }),
 		ifRecord(func(r *Record) { r.Predecessor, r.PredecessorExpires = "", time.Time{} })}}

@@ -30,7 +30,9 @@ type Record struct {
 	// RevokeAfter is when everything that this publication superseded may be revoked. Absolute, because a run that
 	// computes it anew from a changed manifest could shorten it.
 	RevokeAfter time.Time
-	Compromised bool // RevokeAfter must not be lengthened
+	// Compromised says that it was issued because a person reported the one before. RevokeAfter is when they asked:
+	// what was there by then ends without an overlap.
+	Compromised bool
 	Failures    int
 	NotBefore   time.Time
 	LedgerSize  int64

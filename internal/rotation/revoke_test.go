@@ -89,6 +89,19 @@ func TestOrphanIsProvedByEveryConditionAtOnce(t *testing.T) {
 
 func TestWhatWasSupersededEndsOnlyAfterItsOverlap(t *testing.T) {
 	over := all(replaced, at(t0.Add(day)))
+	// The newest version answers a report of what "old" holds. Its PUT was committed ten minutes late, over what was issued
+	// and published after it.
+	late := func(after time.Duration) change {
+		return all(published("old", t0.Add(-25*day), 7), at(t0.Add(10*time.Minute+after)), stray("since", t0.Add(5*time.Minute), 8), published("since", t0.Add(5*time.Minute), 8), rec(func(r *Record) {
+			r.Compromised, r.RevokeAfter, r.Predecessor, r.PredecessorExpires = true, t0.Add(-time.Minute), "old", t0.Add(5*day)
+		}), func(g *given) { g.Obs.Secret.Value.Created = t0.Add(10 * time.Minute) })
+	}
+	reportedToo := func(g *given) {
+		stray("next", t0.Add(7*time.Minute), 9)(g)
+		published("next", t0.Add(7*time.Minute), 9)(g)
+		r := &g.Obs.Versions.Value[len(g.Obs.Versions.Value)-1]
+		r.Compromised, r.RevokeAfter, r.Predecessor = true, t0.Add(6*time.Minute), "since"
+	}
 	loser := all(at(t0.Add(day)), stray("loser", t0.Add(-time.Second), 2), published("loser", t0.Add(-time.Second), 2))
 	table{
 		{"at its end", over, "revoke old"},
@@ -121,6 +134,21 @@ func TestWhatWasSupersededEndsOnlyAfterItsOverlap(t *testing.T) {
 			g.Obs.Versions.Value[1].RevokeAfter = t0.Add(6 * day)
 		}), "revoke old"},
 		{"compromised, the manifest lengthens nothing", all(replaced, at(t0.Add(time.Minute)), rec(func(r *Record) { r.Compromised, r.RevokeAfter = true, t0 }), spec(func(s *Spec) { s.Overlap = 2 * day })), "revoke old"},
+		{"compromised, and published since by the run whose first PUT came after all: it lives for the overlap", late(time.Minute), "wait overlap until 24h10m0s"},
+		{"compromised, and published since as compromised, in the second in which it was asked", all(late(time.Minute), func(g *given) {
+			v := g.Obs.Versions.Value
+			r := &v[len(v)-1]
+			r.Compromised, r.RevokeAfter = true, t0.Add(5*time.Minute)
+		}), "wait overlap until 24h10m0s"},
+		{"compromised, and published since: what was reported ends at once beside it", all(late(time.Minute), stray("old", t0.Add(-25*day), 7)), "revoke old"},
+		{"compromised, the one that was replaced for it ends at once, whatever the clocks say of when it was issued", all(replaced, at(t0.Add(time.Minute)), rec(func(r *Record) {
+			r.Compromised, r.RevokeAfter = true, t0.Add(-26*day)
+		})), "revoke old"},
+		{"compromised, and published since: it ends after its overlap", late(day), "revoke since"},
+		{"compromised, and published since: a consumer's cache is waited for", all(late(day), consumers(on(true, true)), since(0, 10*time.Minute, 25*time.Hour)), "wait cache until 25h10m0s"},
+		{"compromised, and published since, and then reported as well: at once", all(late(time.Minute), reportedToo), "revoke since"},
+		{"compromised, and adopted since: it lives for the overlap", all(late(time.Minute), issued("since", func(i *Issued) { i.Name = "by hand" }), spec(func(s *Spec) { s.Adopt.ID = "since" })), "wait overlap until 24h10m0s"},
+		{"compromised, and adopted, and from before: at once", all(late(time.Minute), issued("since", func(i *Issued) { i.Name, i.From = "by hand", t0.Add(-day) }), spec(func(s *Spec) { s.Adopt.ID = "since" })), "revoke since"},
 		{"the current one is not listed but works", all(over, gone("current")), "revoke old"},
 		{"what the overlap does not fit is revoked before the hold", all(over, clamp(2*day)), "revoke old"},
 	}.run(t)

@@ -178,19 +178,20 @@ func (g *given) brokenRevoke(p Permit) string {
 	case i.ID == r.IssuerID:
 		return "it revokes the current credential"
 	case g.inRecords(i):
-		return g.brokenEnd(r)
+		return g.brokenEnd(r, i)
 	}
 	return ""
 }
 
 // brokenEnd judges the end of what was published once.
-func (g *given) brokenEnd(r Record) string {
+func (g *given) brokenEnd(r Record, i Issued) string {
+	cut := r.Compromised && g.wasReported(r, i)
 	end := r.RevokeAfter
-	if longer := g.Obs.Secret.Value.Created.Add(g.Spec.Overlap); !r.Compromised && longer.After(end) {
+	if longer := g.Obs.Secret.Value.Created.Add(g.Spec.Overlap); !cut && longer.After(end) {
 		end = longer
 	}
 	for _, v := range g.Obs.Versions.Value {
-		if !r.Compromised && v.RevokeAfter.After(end) {
+		if !cut && v.RevokeAfter.After(end) {
 			end = v.RevokeAfter
 		}
 	}
@@ -210,11 +211,24 @@ func (g *given) brokenEnd(r Record) string {
 		if !c.Known || !c.Value.Works || c.Value.Publication != r.Publication {
 			return "it revokes what a consumer may use"
 		}
-		if until := c.Value.Told.Add(g.Spec.Consumers[i].Cache); !c.Value.Told.IsZero() && g.Now.Before(until) && !r.Compromised {
+		if until := c.Value.Told.Add(g.Spec.Consumers[i].Cache); !c.Value.Told.IsZero() && g.Now.Before(until) && !cut {
 			return "it revokes what a consumer may have cached"
 		}
 	}
 	return ""
+}
+
+// wasReported says whether somebody reported a credential as compromised: a record replaced it for that, or it was issued
+// by the time they asked.
+func (g *given) wasReported(newest Record, i Issued) bool {
+	for _, r := range append(g.Obs.Versions.Value, newest) {
+		s, stamped := ParseStamp(i.Name)
+		before := stamped && !s.Generation.Time().After(r.RevokeAfter) || !stamped && !i.From.After(r.RevokeAfter)
+		if r.Compromised && r.IssuerID != i.ID && (r.Predecessor == i.ID || before) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *given) brokenIssue(d Decision, a Issue) string {

@@ -53,7 +53,7 @@ func (d *decider) waitForCaches(strays strays) (Decision, bool) {
 		return Decision{}, false
 	}
 	d.noteWeak()
-	if d.record.Compromised || d.now.Before(d.revokeAt()) {
+	if next, at := d.nextToEnd(strays.superseded); d.reported(next) || d.now.Before(at) {
 		return Decision{}, false
 	}
 	for i, c := range d.spec.Consumers {

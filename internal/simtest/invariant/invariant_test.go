@@ -113,12 +113,24 @@ func (s *story) ended(results ...Result) *story {
 
 // rolledBack has the newest version be one that was published again, and is replaced again from a time on.
 func rolledBack(s *story, next time.Time) {
+	s.newestRecord(func(r *rotation.Record) { r.Failures, r.NotBefore = 1, next })
+}
+
+// reported has the newest version answer a report of something at a time. It is an hour after t0.
+func reported(what string, at time.Time) func(*story) {
+	return func(s *story) {
+		s.Now = t0.Add(time.Hour)
+		s.newestRecord(func(r *rotation.Record) { r.Compromised, r.Predecessor, r.RevokeAfter = true, what, at })
+	}
+}
+
+func (s *story) newestRecord(f func(*rotation.Record)) {
 	x := s.secret().Versions[1]
 	r, err := rotation.ParseRecord(x.Tags[rotation.RecordTag])
 	if err != nil {
 		panic(err)
 	}
-	r.Failures, r.NotBefore = 1, next
+	f(&r)
 	if x.Tags[rotation.RecordTag], err = r.Encode(); err != nil {
 		panic(err)
 	}
@@ -207,6 +219,9 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"probed before it was published", Revoke, begin().did(looked...).did("SetSecret new", "RevokePat old"), "neither read"},
 		{"looked at too long ago", Revoke, begin().did(looked...).with(func(s *story) { s.Now = s.Now.Add(time.Hour) }).did("RevokePat old"), "list was not read"},
 		{"inside the overlap", Revoke, begin().with(func(s *story) { s.Now = t0.Add(23 * time.Hour) }).did(looked...).did("RevokePat old"), "its overlap ends at"},
+		{"what was reported as compromised, inside the overlap", Revoke, begin().with(reported("old", t0)).did(looked...).did("RevokePat old"), ""},
+		{"what was there when somebody reported what replaced it, inside the overlap", Revoke, begin().with(reported("", t0)).did(looked...).did("RevokePat old"), ""},
+		{"what was issued since somebody reported another one, inside the overlap", Revoke, begin().with(reported("", t0.Add(-26*day))).did(looked...).did("RevokePat old"), "its overlap ends at"},
 		{"what the newest version holds", Revoke, begin().did(looked...).did("RevokePat new"), "what the newest version holds"},
 		{"while the value that was read is another than the one that was probed", Revoke, begin().did(without(looked, "ConnectionData new")...).did("ConnectionData old", "RevokePat old"), "not probed"},
 		{"an orphan, proved", Revoke, stray(2*time.Hour).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), ""},

@@ -1,6 +1,9 @@
 package invariant
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Revoke holds if each token that was revoked was either superseded, with everything proved in the same pass; or
 // proved to be an orphan; or issued by the very process, which had not sent it to the store.
@@ -73,7 +76,7 @@ func (h *History) unproved(before []Event, process int, p Promise, c *Call, t To
 	if why := h.unaware(p, looked, read); why != "" {
 		return why
 	}
-	if read != nil && read.Record != nil && read.Record.Compromised {
+	if read != nil && read.Record != nil && read.Record.Compromised && s.reported(t) {
 		return ""
 	}
 	var end time.Time
@@ -87,6 +90,15 @@ func (h *History) unproved(before []Event, process int, p Promise, c *Call, t To
 		return "its overlap ends at " + clock(end)
 	}
 	return ""
+}
+
+// reported says whether somebody reported a token as compromised: a record names it as what was replaced for that, or it
+// was there when they asked.
+func (s *Scene) reported(t Token) bool {
+	return slices.ContainsFunc(s.Versions, func(v Version) bool {
+		r := v.Record
+		return r != nil && r.Compromised && v.Holds != t.ID && (r.Predecessor == t.ID || !t.Born().After(r.RevokeAfter))
+	})
 }
 
 // own says whether a process issued a token, and whether it sent it to a store that did not refuse it. The service may

@@ -166,6 +166,37 @@ func TestAPUTThatIsAppliedMinutesLateIsRecovered(t *testing.T) {
 	}
 }
 
+// Readers of what was reported are cut off, and nobody else: what was published since is not what was reported.
+func TestWhatIsPublishedForACompromiseLivesThoughThePUTsComeLate(t *testing.T) {
+	play(t, func(b *bed) {
+		b.published()
+		old := b.record().IssuerID
+		second := late("SetSecret", 7*time.Minute)
+		second.Nth = 2
+		b.faults(late("SetSecret", 90*time.Second), second)
+		b.consumer.excused("who still has the compromised token is cut off", func() {
+			b.run("rotate", "--compromised", credential).is(report.Waiting, "young").did("issue", "publish unknown", "issue", "publish unknown", "revoke")
+		})
+		b.consumer.forget()
+		first := b.record().IssuerID
+		if first == old || b.pat(old).Revoked.IsZero() || len(b.alive()) != 2 {
+			b.Fatalf("the first publication, which came after the second was sent, is not the answer: %d tokens are alive", len(b.alive()))
+		}
+		b.pass(7 * time.Minute)
+		if b.record().IssuerID == first {
+			b.Fatal("the second PUT did not come")
+		}
+		b.pass(day - 10*time.Minute)
+		b.apply().is(report.Waiting, "overlap").did()
+		if !b.pat(first).Revoked.IsZero() {
+			b.Error("what was published for the report is revoked, and somebody may have read it")
+		}
+		b.pass(30 * time.Minute)
+		b.apply().is(report.Done, "current").did("revoke")
+		b.settle()
+	})
+}
+
 func TestAProcessThatWasSuspendedPublishesNothingOld(t *testing.T) {
 	for name, c := range map[string]struct {
 		due bool

@@ -139,7 +139,7 @@ func (y *year) besideIsAsItWas(s *world.State) {
 		for at, was := range all {
 			if is := now[kind][at]; is != "" && is != was {
 				y.beside[kind][at] = is
-				y.broken = append(y.broken, broken{invariant.Violation{Invariant: invariant.Foreign.Name, What: fmt.Sprintf("%s %s: what is not the credential's was changed", kind, at)}, -1, nil})
+				y.breaks(broken{invariant.Violation{Invariant: invariant.Foreign.Name, What: fmt.Sprintf("%s %s: what is not the credential's was changed", kind, at)}, -1, nil})
 			}
 		}
 	}

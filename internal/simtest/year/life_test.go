@@ -242,7 +242,7 @@ func (y *year) report(l *life, found []invariant.Violation) {
 	for _, v := range found {
 		if key := v.String(); !l.seen[key] {
 			l.seen[key] = true
-			y.broken = append(y.broken, broken{v, l.n, append(slices.Clone(l.story[max(0, len(l.story)-longStory):]), y.at()+" VIOLATION "+key)})
+			y.breaks(broken{v, l.n, append(slices.Clone(l.story[max(0, len(l.story)-longStory):]), y.at()+" VIOLATION "+key)})
 			if v.Invariant == invariant.Gap.Name {
 				y.stats.gaps++
 			}

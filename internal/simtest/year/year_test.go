@@ -208,11 +208,11 @@ func (y *year) daily(days int) {
 		y.sinks.know(s)
 	}
 	for _, where := range y.sinks.search() {
-		y.broken = append(y.broken, broken{invariant.Violation{Invariant: "leak", What: where}, -1, nil})
+		y.breaks(broken{invariant.Violation{Invariant: "leak", What: where}, -1, nil})
 	}
 	y.others.Now = w.Now()
 	for _, v := range invariant.Foreign.Check(&y.others) {
-		y.broken = append(y.broken, broken{v, -1, nil})
+		y.breaks(broken{v, -1, nil})
 	}
 	y.besideIsAsItWas(&w.State)
 	y.teams()
@@ -326,6 +326,19 @@ func (y *year) hash(line string) {
 	}
 }
 
+// breaks keeps a violation for the verdict. In a proof it is said at once too: a test's errors are shown when the last of
+// its worlds has ended. The year is locked.
+func (y *year) breaks(b broken) {
+	if y.broken = append(y.broken, b); y.progress != nil {
+		y.progress(y.tale(b))
+	}
+}
+
+// tale is a violation with what led to it, and the command that repeats the year.
+func (y *year) tale(b broken) string {
+	return fmt.Sprintf("%v\nits own events:\n  %s\nrepeat it with:\n  %s", b.Violation, strings.Join(b.story, "\n  "), y.size)
+}
+
 // verdict fails the test for each violation, with the command that repeats the year.
 func (y *year) verdict(t *testing.T) {
 	t.Helper()
@@ -334,7 +347,7 @@ func (y *year) verdict(t *testing.T) {
 			t.Errorf("and %d more", len(y.broken)-i)
 			break
 		}
-		t.Errorf("%v\nits own events:\n  %s\nrepeat it with:\n  %s", b.Violation, strings.Join(b.story, "\n  "), y.size)
+		t.Error(y.tale(b))
 	}
 	t.Log(y.stats.table(y))
 }
