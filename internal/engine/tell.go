@@ -34,6 +34,9 @@ func (p *pass) tell(ctx context.Context, d rotation.Decision, a rotation.Tell) e
 		if err := p.readSecret(ctx, false); err != nil {
 			return err
 		}
+		if len(p.obs.Consumers) != len(p.c.Consumers) {
+			return nil // a publication of this run is there that it had given up: everything is looked at anew
+		}
 	}
 	p.justPublished = false
 	r, err := rotation.ParseRecord(p.obs.Secret.Value.Tags[rotation.RecordTag])

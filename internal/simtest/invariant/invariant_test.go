@@ -93,7 +93,11 @@ func (s *story) did(calls ...string) *story {
 			c.Target = promise.Target.String()
 			c.Write = op == "SetSecret" || op == "UpdateSecret" || op == "DeleteSecret"
 			if n := len(s.secret().Versions); n > 0 {
-				c.Version, c.Recorded = s.secret().Versions[n-1].ID, len(s.secret().Versions[n-1].Tags) > 0
+				x := s.secret().Versions[n-1]
+				if c.Version, c.Recorded = x.ID, len(x.Tags) > 0; c.Recorded {
+					r, _ := rotation.ParseRecord(x.Tags[rotation.RecordTag])
+					c.Record = &r
+				}
 			}
 		}
 		s.Events = append(s.Events, Event{Process: 1, Call: c})
@@ -229,6 +233,11 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 		{"a stray while the newest version is a person's", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Versions[1].Tags = nil }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "not Rekey's"},
 		{"a stray while the secret is deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Deleted = t0 }).did("GetSecret", "ListPats", "GetSecretVersions", "RevokePat stray"), "neither read"},
 		{"a stray of an absent secret without a look among the deleted", Revoke, stray(2*time.Hour).with(func(s *story) { s.secret().Name = "gone" }).did("ListPats", "RevokePat stray"), "nor looked for among the deleted"},
+		{"one of the current generation that a person made, while another takes the record off", Revoke, begin().with(func(s *story) {
+			s.issued("twin", s.Now.Add(-time.Minute))
+			s.token("twin").Name = s.token("new").Name
+		}).did(looked...).with(func(s *story) { s.secret().Versions[1].Tags = nil }).did("RevokePat twin"), ""},
+		{"a stray that is young, while a person takes the record off", Revoke, stray(50 * time.Minute).did(looked...).with(func(s *story) { s.secret().Versions[1].Tags = nil }).did("RevokePat stray"), "only 50m0s old"},
 		{"its own, unpublished", Revoke, stray(0).did("CreatePat stray", "RevokePat stray"), ""},
 		{"its own, sent to the store", Revoke, stray(0).did("CreatePat stray", "SetSecret stray", "RevokePat stray"), "list was not read"},
 		{"its own, made twice", Revoke, stray(0).did("CreatePat twin", "RevokePat stray").with(func(s *story) { s.Events[0].Call.Name = s.token("stray").Name }), ""},

@@ -29,9 +29,11 @@ type Call struct {
 
 	// Target is the secret that it is about, "vault/name".
 	Target string
-	// Version is the newest version of Target when it was handled, and Recorded says that it carried a record.
+	// Version is the newest version of Target when it was handled, Recorded says that it carried a record, and Record is
+	// that, as it was then.
 	Version  string
 	Recorded bool
+	Record   *rotation.Record
 	// Token is the id of the token that it is about: made, revoked, published, or probed. Name is the display name of
 	// one that is to be made.
 	Token, Name string
@@ -190,7 +192,7 @@ func (r *Recorder) after(c *Call) {
 	for _, p := range r.h.Promises {
 		if strings.EqualFold(c.Target, p.Target.String()) {
 			if v := SceneOf(r.h.State, p, r.h.Now).Newest(); v != nil {
-				c.Version, c.Recorded = v.ID, v.Record != nil
+				c.Version, c.Recorded, c.Record = v.ID, v.Record != nil, v.Record
 			}
 		}
 	}

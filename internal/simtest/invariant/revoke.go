@@ -3,6 +3,8 @@ package invariant
 import (
 	"slices"
 	"time"
+
+	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
 // Revoke holds if each token that was revoked was either superseded, with everything proved in the same pass; or
@@ -61,7 +63,7 @@ func (h *History) unproved(before []Event, process int, p Promise, c *Call, t To
 	if newest := s.Newest(); newest != nil && newest.Holds == t.ID {
 		return "it is what the newest version holds"
 	}
-	if !s.published(t) {
+	if !s.published(t) && !names(looked.record, t) {
 		if age := s.At.Sub(t.Born()); age < p.Window {
 			return "it is in no version and only " + age.String() + " old"
 		}
@@ -124,9 +126,10 @@ func own(before []Event, process int, t Token) (issued, sent bool) {
 // looks are what a process looked at and got a whole answer to.
 type looks struct {
 	list, versions, deleted bool
-	secret                  string // the version that it read
-	recorded                bool   // and whether it was Rekey's
-	probed                  string // the token that it probed and found working
+	secret                  string           // the version that it read
+	recorded                bool             // and whether it was Rekey's
+	record                  *rotation.Record // what that said: a person may have taken it off since
+	probed                  string           // the token that it probed and found working
 	consumers               map[string]seenOf
 }
 
@@ -167,7 +170,7 @@ func lookedAt(before []Event, process int, p Promise, asked time.Time) (l looks)
 		case "GetSecret":
 			l.seeMarks(c)
 			if !changed && l.secret == "" && c.Applied() && c.Target == p.Target.String() {
-				l.secret, l.recorded = c.Version, c.Recorded || wrote == c.Version
+				l.secret, l.recorded, l.record = c.Version, c.Recorded || wrote == c.Version, c.Record
 			}
 		case p.kind().Probe:
 			if !changed && l.probed == "" && c.Applied() {

@@ -94,11 +94,16 @@ func (s *Scene) published(t Token) bool {
 		if v.Holds == t.ID {
 			return true
 		}
-		if r := v.Record; r != nil && (r.IssuerID == t.ID || r.Predecessor == t.ID || t.Generation != "" && r.Generation == t.Generation) {
+		if names(v.Record, t) {
 			return true
 		}
 	}
 	return false
+}
+
+// names says whether a record names a token; nil names none.
+func names(r *rotation.Record, t Token) bool {
+	return r != nil && (r.IssuerID == t.ID || r.Predecessor == t.ID || t.Generation != "" && r.Generation == t.Generation)
 }
 
 // SupersededAt is when a version stopped to be what a reader gets; zero if it has not.

@@ -321,6 +321,19 @@ func TestTwoRunsWhosePublicationsAndTellsCrossEndWithEveryConsumerOnTheCurrentOn
 	}
 }
 
+// The publication that the run had given up is found by the very read that a tell begins with.
+func TestAPublicationThatComesBetweenTwoTellsIsToldToAll(t *testing.T) {
+	tellers(t, nil, func(b *bed) {
+		b.published()
+		first := late("SetSecret", 75*time.Second)
+		b.faults(first, sim.Fault{Operation: "UpdateServiceEndpoint", Nth: 1, Do: sim.DoDelay, Delay: world.Duration(20 * time.Second)})
+		b.apply().did("issue", "publish unknown", "issue", "publish", "tell", "tell", "tell")
+		b.struck()
+		b.onNewest()
+		b.settle()
+	})
+}
+
 func TestARunThatSleptBeforeItsTellTellsNothingOld(t *testing.T) {
 	for _, at := range []string{"before UpdateServiceEndpoint", "before UpdateVariableGroup", "after GetSecret"} {
 		t.Run(at, func(t *testing.T) {

@@ -181,8 +181,10 @@ func (p *process) handle(req *http.Request, c *invariant.Call, about subject, o 
 		s := l.secret()
 		c.Changed = digest(s) != before
 		if v := l.newest(); v != nil {
-			_, err := rotation.ParseRecord(v.Tags[rotation.RecordTag])
-			c.Version, c.Recorded = v.ID, err == nil
+			c.Version = v.ID
+			if r, err := rotation.ParseRecord(v.Tags[rotation.RecordTag]); err == nil {
+				c.Recorded, c.Record = true, &r
+			}
 		}
 		if c.Operation == invariant.KindOf(c.Operation).Create && c.Applied() {
 			for _, t := range l.tokens() {
