@@ -53,9 +53,9 @@ func TestRoleDefinitionsAreFoundByNameAndById(t *testing.T) {
 
 func TestARoleAssignmentIsMadeReadAndRemoved(t *testing.T) {
 	b := newBench(t)
-	body := properties(world.RoleKeyVaultReader, miID, `,"principalType":"ServicePrincipal","condition":"(1 == 1)","conditionVersion":"2.0"`)
+	body := properties(world.RoleKeyVaultReader, miID, `,"principalType":"ServicePrincipal","condition":"ActionMatches{'*'}","conditionVersion":"2.0"`)
 	r := b.do("owner", "PUT", assignment(vault, newID), body)
-	want := `{"id":"` + assignment(vault, newID) + `","name":"` + newID + `","properties":{"condition":"(1 == 1)","conditionVersion":"2.0","createdBy":null,"createdOn":"2026-11-01T12:00:00.1200000Z","delegatedManagedIdentityResourceId":null,"description":null,"principalId":"` + miID + `","principalType":"ServicePrincipal","roleDefinitionId":"` + sub + auth + `/roleDefinitions/` + world.RoleKeyVaultReader + `","scope":"` + vault + `","updatedBy":"` + ownerID + `","updatedOn":"2026-11-01T12:00:00.1200000Z"},"type":"Microsoft.Authorization/roleAssignments"}`
+	want := `{"id":"` + assignment(vault, newID) + `","name":"` + newID + `","properties":{"condition":"ActionMatches{'*'}","conditionVersion":"2.0","createdBy":null,"createdOn":"2026-11-01T12:00:00.1200000Z","delegatedManagedIdentityResourceId":null,"description":null,"principalId":"` + miID + `","principalType":"ServicePrincipal","roleDefinitionId":"` + sub + auth + `/roleDefinitions/` + world.RoleKeyVaultReader + `","scope":"` + vault + `","updatedBy":"` + ownerID + `","updatedOn":"2026-11-01T12:00:00.1200000Z"},"type":"Microsoft.Authorization/roleAssignments"}`
 	if r.status != 201 || r.text != want {
 		t.Errorf("%d %s\nwant 201 %s", r.status, r.text, want)
 	}
@@ -109,6 +109,8 @@ func TestRoleAssignmentsThatAreRefused(t *testing.T) {
 		{"no properties", "owner", assignment(group, twoID), `{}`, 400, "InvalidRequestContent"},
 		{"no JSON", "owner", assignment(group, twoID), `nonsense`, 400, "InvalidRequestContent"},
 		{"a name that is no id", "owner", assignment(group, "mine"), reader(noneID, ""), 400, "InvalidRoleAssignmentId"},
+		{"a condition that is not known", "owner", assignment(group, twoID), properties(world.RoleReader, noneID, `,"condition":"(1 == 1)","conditionVersion":"2.0"`), 400, "InvalidRoleAssignmentCondition"},
+		{"a condition of an older version", "owner", assignment(group, twoID), properties(world.RoleReader, noneID, `,"condition":"ActionMatches{'*'}","conditionVersion":"1.0"`), 400, "InvalidRoleAssignmentCondition"},
 		{"an absent group", "owner", assignment(sub+"/resourceGroups/none", twoID), reader(noneID, ""), 404, "ResourceGroupNotFound"},
 		{"an absent vault", "owner", assignment(vault+"x", twoID), reader(noneID, ""), 404, "ResourceNotFound"},
 		{"by a reader", "reader", assignment(group, twoID), reader(noneID, ""), 403, "AuthorizationFailed"},

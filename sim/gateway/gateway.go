@@ -279,11 +279,18 @@ func (c *Call) Allowed(action, scope string) bool {
 	return c.W.Allowed(c.Token.ObjectID, action, scope)
 }
 
-// Authorize refuses a caller that is not allowed. For role assignments the words speak of conditions too (facts 2.1).
+// Authorize refuses a caller that is not allowed.
 func (c *Call) Authorize(action, scope string) *Fault {
-	if c.Allowed(action, scope) {
+	return c.AuthorizeDeed(world.Deed{Action: action}, scope)
+}
+
+// AuthorizeDeed is Authorize for an action with attributes. For role assignments the words speak of conditions too
+// (facts 2.1).
+func (c *Call) AuthorizeDeed(d world.Deed, scope string) *Fault {
+	if c.W.AllowedDeed(c.Token.ObjectID, d, scope) {
 		return nil
 	}
+	action := d.Action
 	client := c.Token.AppID
 	if c.Token.User {
 		client = c.Token.Name

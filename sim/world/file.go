@@ -258,6 +258,11 @@ func (v *validation) resources(s State) {
 		if _, ok := RoleByID(a.RoleID); v.need(at+".roleDefinitionId", a.RoleID) && !ok {
 			v.bad(at+".roleDefinitionId", "%q is no built-in role that the simulator knows", a.RoleID)
 		}
+		if a.Condition != nil && *a.Condition != "" {
+			if _, err := ParseCondition(*a.Condition); err != nil {
+				v.bad(at+".condition", "is none that the simulator could enforce: %v", err)
+			}
+		}
 	}
 }
 

@@ -71,14 +71,22 @@ func RoleByID(id string) (Role, bool) {
 // Allowed says whether a principal may do a control-plane action at a scope: control-plane changes hold at once.
 // Locked.
 func (w *World) Allowed(principal, action, scope string) bool {
-	return w.allowed(principal, scope, w.Now(), 0, func(r Role) bool {
-		return matchAny(r.Actions, action) && !matchAny(r.NotActions, action)
-	})
+	return w.AllowedDeed(principal, Deed{Action: action}, scope)
+}
+
+// AllowedDeed is Allowed for an action with attributes, which conditions are about. Locked.
+func (w *World) AllowedDeed(principal string, d Deed, scope string) bool {
+	return w.allowed(principal, d, scope, w.Now(), 0, func(r Role) bool { return r.Grants(d.Action) })
+}
+
+// Grants says whether a role has a control-plane action.
+func (r Role) Grants(action string) bool {
+	return matchAny(r.Actions, action) && !matchAny(r.NotActions, action)
 }
 
 // RolesAt are the roles that a principal has at a scope by now, on the control plane. Locked.
 func (w *World) RolesAt(principal, scope string) (out []Role) {
-	w.allowed(principal, scope, w.Now(), 0, func(r Role) bool {
+	w.allowed(principal, Deed{}, scope, w.Now(), 0, func(r Role) bool {
 		out = append(out, r)
 		return false
 	})
@@ -88,14 +96,14 @@ func (w *World) RolesAt(principal, scope string) (out []Role) {
 // AllowedData says whether a principal may do a data-plane action at a scope. Assignments and removals reach the
 // data plane only after the propagation delay (ARMKnobs.RBACDelay). Locked.
 func (w *World) AllowedData(principal, action, scope string) bool {
-	return w.allowed(principal, scope, w.Now(), time.Duration(w.Knobs.ARM.RBACDelay), func(r Role) bool {
+	return w.allowed(principal, Deed{Action: action}, scope, w.Now(), time.Duration(w.Knobs.ARM.RBACDelay), func(r Role) bool {
 		return matchAny(r.DataActions, action) && !matchAny(r.NotDataActions, action)
 	})
 }
 
-func (w *World) allowed(principal, scope string, now time.Time, delay time.Duration, grants func(Role) bool) bool {
+func (w *World) allowed(principal string, d Deed, scope string, now time.Time, delay time.Duration, grants func(Role) bool) bool {
 	for _, a := range w.RoleAssignments {
-		if !strings.EqualFold(a.PrincipalID, principal) || !covers(a.Scope, scope) {
+		if !covers(a.Scope, scope) || !w.IsPrincipal(principal, a.PrincipalID) {
 			continue
 		}
 		if !a.Created.IsZero() && now.Before(a.Created.Add(delay)) {
@@ -104,11 +112,27 @@ func (w *World) allowed(principal, scope string, now time.Time, delay time.Durat
 		if !a.Removed.IsZero() && !now.Before(a.Removed.Add(delay)) {
 			continue
 		}
-		if r, ok := RoleByID(a.RoleID); ok && grants(r) {
+		if r, ok := RoleByID(a.RoleID); ok && grants(r) && a.fulfilled(d) {
 			return true
 		}
 	}
 	return false
+}
+
+// IsPrincipal says whether a principal is another one, or a member of it. Locked.
+func (w *World) IsPrincipal(principal, other string) bool {
+	return strings.EqualFold(principal, other) || slices.ContainsFunc(w.Groups, func(g *Group) bool {
+		return strings.EqualFold(g.ID, other) && slices.ContainsFunc(g.Members, func(m string) bool { return strings.EqualFold(m, principal) })
+	})
+}
+
+// fulfilled says whether an assignment's condition, if it has one, lets a deed pass.
+func (a *RoleAssignment) fulfilled(d Deed) bool {
+	if a.Condition == nil || *a.Condition == "" {
+		return true
+	}
+	c, err := ParseCondition(*a.Condition)
+	return err == nil && c.Fulfilled(d)
 }
 
 // covers says whether an assignment at scope a holds at scope b: the same or an ancestor.
@@ -121,20 +145,24 @@ func matchAny(patterns []string, action string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return match(strings.ToLower(p), strings.ToLower(action)) })
 }
 
-// match is Azure's wildcard: "*" stands for any run of characters, slashes included.
+// match is Azure's wildcard: "*" stands for any run of characters, slashes included. What stands between two of them
+// is looked for from the left, as the first place leaves the most for the rest.
 func match(pattern, s string) bool {
-	head, tail, star := strings.Cut(pattern, "*")
-	if !star {
+	parts := strings.Split(pattern, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
 		return pattern == s
 	}
-	if !strings.HasPrefix(s, head) {
+	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
 		return false
 	}
-	s = s[len(head):]
-	for i := 0; i <= len(s); i++ {
-		if match(tail, s[i:]) {
-			return true
+	s = s[len(first) : len(s)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
 		}
+		s = s[i+len(part):]
 	}
-	return false
+	return true
 }
