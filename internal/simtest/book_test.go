@@ -34,6 +34,13 @@ var volumes = []volume{
 		"azure/authorization/stable/2022-04-01/authorization-RoleAssignmentsCalls.json",
 		"azure/authorization/stable/2022-04-01/authorization-RoleDefinitionsCalls.json",
 	}},
+	{"management.azure.com", `^2020-10-01$`, false, []string{
+		"azure/authorization/stable/2020-10-01/RoleAssignmentScheduleRequest.json", "azure/authorization/stable/2020-10-01/RoleAssignmentSchedule.json",
+		"azure/authorization/stable/2020-10-01/RoleAssignmentScheduleInstance.json", "azure/authorization/stable/2020-10-01/RoleEligibilityScheduleRequest.json",
+		"azure/authorization/stable/2020-10-01/RoleEligibilitySchedule.json", "azure/authorization/stable/2020-10-01/RoleEligibilityScheduleInstance.json",
+		"azure/authorization/stable/2020-10-01/RoleManagementPolicy.json", "azure/authorization/stable/2020-10-01/RoleManagementPolicyAssignment.json",
+		"azure/authorization/stable/2020-10-01/EligibleChildResources.json",
+	}},
 	{"graph.microsoft.com", ``, false, []string{graphFile}},
 	{"management.azure.com", `^2023-11-01$`, false, []string{
 		"azure/automation/2023-11-01/job.json", "azure/automation/2023-11-01/runbook.json", "azure/automation/2023-11-01/variable.json",

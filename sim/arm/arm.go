@@ -1,5 +1,5 @@
 // Package arm is the simulated Azure Resource Manager: subscriptions, resource groups and vaults to read, role
-// definitions, and role assignments to make, list and remove.
+// definitions, role assignments to make, list and remove, and Privileged Identity Management for Azure's resources.
 //
 // It is not a data plane (a vault's secrets are in package keyvault) and deploys nothing: what it does not have it
 // answers with 501. What always holds: paths are compared without regard to case; nothing is answered without a
@@ -59,6 +59,36 @@ var operations = map[string]func(*call) (int, any, *fault){
 	"PutRoleAssignment":    (*call).putRoleAssignment,
 	"DeleteRoleAssignment": (*call).deleteRoleAssignment,
 	"ListPermissions":      (*call).listPermissions,
+
+	"ListRoleAssignmentRequests":     (*call).listRequests,
+	"GetRoleAssignmentRequest":       (*call).getRequest,
+	"PutRoleAssignmentRequest":       (*call).putRequest,
+	"CancelRoleAssignmentRequest":    (*call).cancelRequest,
+	"ValidateRoleAssignmentRequest":  (*call).validateRequest,
+	"ListRoleAssignmentSchedules":    (*call).listSchedules,
+	"GetRoleAssignmentSchedule":      (*call).getSchedule,
+	"ListRoleAssignmentInstances":    (*call).listInstances,
+	"GetRoleAssignmentInstance":      (*call).getInstance,
+	"ListRoleEligibilityRequests":    (*call).listRequests,
+	"GetRoleEligibilityRequest":      (*call).getRequest,
+	"PutRoleEligibilityRequest":      (*call).putRequest,
+	"CancelRoleEligibilityRequest":   (*call).cancelRequest,
+	"ValidateRoleEligibilityRequest": (*call).validateRequest,
+	"ListRoleEligibilitySchedules":   (*call).listSchedules,
+	"GetRoleEligibilitySchedule":     (*call).getSchedule,
+	"ListRoleEligibilityInstances":   (*call).listInstances,
+	"GetRoleEligibilityInstance":     (*call).getInstance,
+	"ListEligibleChildResources":     (*call).listEligibleChildren,
+	"ListRolePolicies":               (*call).listPolicies,
+	"GetRolePolicy":                  (*call).getPolicy,
+	"UpdateRolePolicy":               (*call).patchPolicy,
+	"ListRolePolicyAssignments":      (*call).listPolicyAssignments,
+	"GetRolePolicyAssignment":        (*call).getPolicyAssignment,
+	"ListApprovals":                  (*call).listApprovals,
+	"GetApproval":                    (*call).getApproval,
+	"ListApprovalStages":             (*call).listStages,
+	"GetApprovalStage":               (*call).getStage,
+	"DecideApprovalStage":            (*call).decideStage,
 }
 
 // list is the answer of every list: all of it in one page.

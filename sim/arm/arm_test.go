@@ -203,7 +203,10 @@ func TestOperationsAreNamedByMethodAndPathInAnyCase(t *testing.T) {
 		{"DELETE", sub + "/providers/Microsoft.Authorization/roleAssignments/x", "DeleteRoleAssignment"},
 		{"GET", sub + "/providers/Microsoft.Authorization/roleAssignments", "ListRoleAssignments"},
 		{"PUT", sub + "/providers/Microsoft.Authorization/roleDefinitions/x", "unknown"},
-		{"PUT", sub + "/providers/Microsoft.Authorization/roleAssignmentScheduleRequests/x", "unknown"},
+		{"PUT", sub + "/providers/Microsoft.Authorization/roleAssignmentScheduleRequests/x", "PutRoleAssignmentRequest"},
+		{"POST", vault + "/providers/Microsoft.Authorization/roleEligibilityScheduleRequests/x/validate", "ValidateRoleEligibilityRequest"},
+		{"PATCH", "/providers/Microsoft.Authorization/roleAssignmentApprovals/x/stages/y", "DecideApprovalStage"},
+		{"POST", sub + "/providers/Microsoft.Authorization/roleAssignmentScheduleRequests/x/other", "unknown"},
 		{"POST", "/subscriptions", "unknown"},
 		{"GET", "/", "unknown"},
 	} {

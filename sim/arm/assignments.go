@@ -28,9 +28,9 @@ func (c *call) listRoleAssignments() (int, any, *fault) {
 	}
 	_, notBelow := terms.calls["atScope()"]
 	var out []map[string]any
-	for _, a := range c.W.RoleAssignments {
+	for _, a := range c.W.Assignments() {
 		switch {
-		case !a.Removed.IsZero():
+		case !c.there(a) || a.Schedule != "" && c.Now.Before(a.Created.Add(time.Duration(c.W.Knobs.PIM.ListLag))):
 		case !within(c.route.scope, a.Scope) && (notBelow || !within(a.Scope, c.route.scope)):
 		case !terms.match(map[string]string{"principalId": a.PrincipalID}):
 		case terms.calls["assignedTo()"] != "" && !c.W.IsPrincipal(terms.calls["assignedTo()"], a.PrincipalID):
@@ -58,13 +58,17 @@ func (c *call) getRoleAssignment() (int, any, *fault) {
 
 // assignment finds one that was not removed by its name, at whatever scope.
 func (c *call) assignment(name string) *world.RoleAssignment {
-	i := slices.IndexFunc(c.W.RoleAssignments, func(a *world.RoleAssignment) bool {
-		return a.Removed.IsZero() && strings.EqualFold(a.Name, name)
-	})
+	all := c.W.Assignments()
+	i := slices.IndexFunc(all, func(a *world.RoleAssignment) bool { return c.there(a) && strings.EqualFold(a.Name, name) })
 	if i < 0 {
 		return nil
 	}
-	return c.W.RoleAssignments[i]
+	return all[i]
+}
+
+// there says whether an assignment has begun and was not removed; one of PIM's ends at a time that is known before.
+func (c *call) there(a *world.RoleAssignment) bool {
+	return !c.Now.Before(a.Created) && (a.Removed.IsZero() || c.Now.Before(a.Removed))
 }
 
 type assignmentInput struct {
@@ -96,15 +100,15 @@ func (c *call) putRoleAssignment() (int, any, *fault) {
 	}
 	n := 0
 	gap := time.Duration(c.W.Knobs.ARM.ExistsAfterRemoval)
-	for _, a := range c.W.RoleAssignments {
-		if !a.Removed.IsZero() && !c.Now.Before(a.Removed.Add(gap)) {
+	for _, a := range c.W.Assignments() {
+		if !c.there(a) && (a.Removed.IsZero() || !c.Now.Before(a.Removed.Add(gap))) {
 			continue
 		}
 		if strings.EqualFold(a.PrincipalID, in.PrincipalID) && strings.EqualFold(a.RoleID, role.ID) && sameScope(a.Scope, c.route.scope) {
 			return 0, nil, &fault{Status: http.StatusConflict, Code: "RoleAssignmentExists",
 				Message: "The role assignment already exists. The ID of the existing role assignment is " + undashed(a.Name) + "."}
 		}
-		if a.Removed.IsZero() && c.Sub != nil && within(a.Scope, "/subscriptions/"+c.Sub.ID) {
+		if c.there(a) && c.Sub != nil && within(a.Scope, "/subscriptions/"+c.Sub.ID) {
 			n++
 		}
 	}
@@ -131,6 +135,10 @@ func (c *call) updateRoleAssignment(a *world.RoleAssignment, in assignmentInput,
 	if !strings.EqualFold(a.PrincipalID, in.PrincipalID) || !strings.EqualFold(a.RoleID, role.ID) || !sameScope(a.Scope, c.route.scope) {
 		return 0, nil, badRequest("RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
 	}
+	if s := c.W.ScheduleNamed(a.Schedule); s != nil {
+		// No fact says what becomes of one that PIM made; it stays as it is.
+		return 0, nil, badRequest("RoleAssignmentUpdateNotPermitted", "The role assignment is managed by Privileged Identity Management.")
+	}
 	if !same(a.Description, in.Description) || !same(a.Condition, in.Condition) || !same(a.ConditionVer, in.ConditionVersion) {
 		a.Description, a.Condition, a.ConditionVer = in.Description, in.Condition, in.ConditionVersion
 		a.Updated, a.UpdatedBy = c.Now, c.Token.ObjectID
@@ -156,6 +164,9 @@ func (c *call) deleteRoleAssignment() (int, any, *fault) {
 	if c.lastOwner(a) {
 		// The words are documented, their status and code are not.
 		return 0, nil, badRequest("RoleAssignmentDeleteNotPermitted", "Cannot delete the last RBAC admin assignment")
+	}
+	if s := c.W.ScheduleNamed(a.Schedule); s != nil {
+		s.Ended, s.Updated = c.Now, c.Now
 	}
 	a.Removed = c.Now
 	return http.StatusOK, c.assignmentBody(a), nil

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,8 @@ type route struct {
 	scope string // what the path names: "", "/subscriptions/s", ... down to a resource; no trailing slash
 	sub   string // subscription id in the path
 	group string // resource group in the path
-	name  string // of the vault, the role definition or the role assignment
+	name  string // of the vault, the role definition, the role assignment or what PIM has
+	stage string // of an approval
 }
 
 func routeOf(r *http.Request) route {
@@ -19,10 +21,15 @@ func routeOf(r *http.Request) route {
 	out := scopeOf(segs)
 
 	// What belongs to Microsoft.Authorization hangs below any scope, so it is looked for from the end.
-	if head, kind, name, ok := cutExtension(segs); ok {
+	if head, rest, ok := cutExtension(segs); ok {
 		out = scopeOf(head)
-		out.name = name
-		out.op = authorizationOp(r.Method, kind, name)
+		if len(rest) > 1 {
+			out.name = rest[1]
+		}
+		if len(rest) > 3 {
+			out.stage = rest[3]
+		}
+		out.op = authorizationOp(r.Method, rest)
 		return out
 	}
 	out.op = "unknown"
@@ -82,40 +89,80 @@ func scopeOf(segs []string) route {
 	return out
 }
 
-// cutExtension splits {scope}/providers/Microsoft.Authorization/{kind}[/{name}].
-func cutExtension(segs []string) (scope []string, kind, name string, ok bool) {
-	for i := len(segs) - 3; i >= 0 && i >= len(segs)-4; i-- {
+// cutExtension splits {scope}/providers/Microsoft.Authorization/{kind}[/{name}[/{what}[/{stage}]]].
+func cutExtension(segs []string) (scope, rest []string, ok bool) {
+	for i := len(segs) - 3; i >= 0 && i >= len(segs)-6; i-- {
 		if strings.EqualFold(segs[i], "providers") && strings.EqualFold(segs[i+1], "Microsoft.Authorization") {
-			kind = strings.ToLower(segs[i+2])
-			if i+3 < len(segs) {
-				name = segs[i+3]
-			}
-			return segs[:i], kind, name, kind == "roledefinitions" || kind == "roleassignments" || kind == "permissions"
+			return segs[:i], segs[i+2:], slices.ContainsFunc(extensions, func(k string) bool { return strings.EqualFold(k, segs[i+2]) })
 		}
 	}
-	return nil, "", "", false
+	return nil, nil, false
 }
 
-func authorizationOp(method, kind, name string) string {
-	key := method + " " + kind
-	if name != "" {
-		key += "/name"
+// extensions are what of Microsoft.Authorization is simulated.
+var extensions = []string{
+	"roleDefinitions", "roleAssignments", "permissions",
+	"roleAssignmentScheduleRequests", "roleAssignmentSchedules", "roleAssignmentScheduleInstances",
+	"roleEligibilityScheduleRequests", "roleEligibilitySchedules", "roleEligibilityScheduleInstances",
+	"roleManagementPolicies", "roleManagementPolicyAssignments", "roleAssignmentApprovals", "eligibleChildResources",
+}
+
+// authorizationOp names what is asked for by the method and what follows the provider.
+func authorizationOp(method string, rest []string) string {
+	key := method + " " + strings.ToLower(rest[0])
+	for i, r := range rest[1:] {
+		if i%2 == 1 {
+			key += "/" + strings.ToLower(r)
+		} else {
+			key += "/name"
+		}
 	}
-	switch key {
-	case "GET roledefinitions":
-		return "ListRoleDefinitions"
-	case "GET permissions":
-		return "ListPermissions"
-	case "GET roledefinitions/name":
-		return "GetRoleDefinition"
-	case "GET roleassignments":
-		return "ListRoleAssignments"
-	case "GET roleassignments/name":
-		return "GetRoleAssignment"
-	case "PUT roleassignments/name":
-		return "PutRoleAssignment"
-	case "DELETE roleassignments/name":
-		return "DeleteRoleAssignment"
+	if op, ok := extensionOps[key]; ok {
+		return op
 	}
 	return "unknown"
+}
+
+var extensionOps = map[string]string{
+	"GET roledefinitions":         "ListRoleDefinitions",
+	"GET roledefinitions/name":    "GetRoleDefinition",
+	"GET permissions":             "ListPermissions",
+	"GET roleassignments":         "ListRoleAssignments",
+	"GET roleassignments/name":    "GetRoleAssignment",
+	"PUT roleassignments/name":    "PutRoleAssignment",
+	"DELETE roleassignments/name": "DeleteRoleAssignment",
+
+	"GET roleassignmentschedulerequests":                "ListRoleAssignmentRequests",
+	"GET roleassignmentschedulerequests/name":           "GetRoleAssignmentRequest",
+	"PUT roleassignmentschedulerequests/name":           "PutRoleAssignmentRequest",
+	"POST roleassignmentschedulerequests/name/cancel":   "CancelRoleAssignmentRequest",
+	"POST roleassignmentschedulerequests/name/validate": "ValidateRoleAssignmentRequest",
+	"GET roleassignmentschedules":                       "ListRoleAssignmentSchedules",
+	"GET roleassignmentschedules/name":                  "GetRoleAssignmentSchedule",
+	"GET roleassignmentscheduleinstances":               "ListRoleAssignmentInstances",
+	"GET roleassignmentscheduleinstances/name":          "GetRoleAssignmentInstance",
+
+	"GET roleeligibilityschedulerequests":                "ListRoleEligibilityRequests",
+	"GET roleeligibilityschedulerequests/name":           "GetRoleEligibilityRequest",
+	"PUT roleeligibilityschedulerequests/name":           "PutRoleEligibilityRequest",
+	"POST roleeligibilityschedulerequests/name/cancel":   "CancelRoleEligibilityRequest",
+	"POST roleeligibilityschedulerequests/name/validate": "ValidateRoleEligibilityRequest",
+	"GET roleeligibilityschedules":                       "ListRoleEligibilitySchedules",
+	"GET roleeligibilityschedules/name":                  "GetRoleEligibilitySchedule",
+	"GET roleeligibilityscheduleinstances":               "ListRoleEligibilityInstances",
+	"GET roleeligibilityscheduleinstances/name":          "GetRoleEligibilityInstance",
+	"GET eligiblechildresources":                         "ListEligibleChildResources",
+
+	"GET rolemanagementpolicies/name":          "GetRolePolicy",
+	"PATCH rolemanagementpolicies/name":        "UpdateRolePolicy",
+	"GET rolemanagementpolicies":               "ListRolePolicies",
+	"GET rolemanagementpolicyassignments":      "ListRolePolicyAssignments",
+	"GET rolemanagementpolicyassignments/name": "GetRolePolicyAssignment",
+
+	"GET roleassignmentapprovals":                    "ListApprovals",
+	"GET roleassignmentapprovals/name":               "GetApproval",
+	"GET roleassignmentapprovals/name/stages":        "ListApprovalStages",
+	"GET roleassignmentapprovals/name/stages/name":   "GetApprovalStage",
+	"PATCH roleassignmentapprovals/name/stages/name": "DecideApprovalStage",
+	"PUT roleassignmentapprovals/name/stages/name":   "DecideApprovalStage",
 }

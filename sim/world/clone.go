@@ -28,6 +28,7 @@ func (s State) Clone() State {
 		o.detach()
 	})
 	s.Consumers = s.Consumers.clone()
+	s.PIM = s.PIM.clone()
 	s.Knobs.Automation.DeadWorkers = slices.Clone(s.Knobs.Automation.DeadWorkers)
 	s.Knobs.DevOps.ClampUpdateToCreation = clonePointer(s.Knobs.DevOps.ClampUpdateToCreation)
 	return s

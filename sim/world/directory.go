@@ -116,6 +116,9 @@ func DirectoryRoleByID(id string) (DirectoryRole, bool) {
 
 // HasDirectoryRole says whether a principal has one of the roles. Locked.
 func (w *World) HasDirectoryRole(principal string, roles ...string) bool {
+	if slices.ContainsFunc(roles, func(r string) bool { return w.holds(Place{RealmDirectory, "/", r, principal}) }) {
+		return true
+	}
 	return slices.ContainsFunc(w.DirectoryRoleAssignments, func(a *DirectoryRoleAssignment) bool {
 		return strings.EqualFold(a.PrincipalID, principal) && slices.ContainsFunc(roles, func(r string) bool { return strings.EqualFold(r, a.RoleID) })
 	})

@@ -91,6 +91,7 @@ func (s State) Validate() error {
 	v.resources(s)
 	v.organizations(s)
 	v.consumers(s)
+	v.pim(s)
 	if err := errors.Join(v.errs...); err != nil {
 		return fmt.Errorf("world: %w", err)
 	}

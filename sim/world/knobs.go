@@ -15,6 +15,7 @@ type Knobs struct {
 	KeyVault KeyVaultKnobs `json:"keyvault"`
 	ARM      ARMKnobs      `json:"arm"`
 	DevOps   DevOpsKnobs   `json:"devops"`
+	PIM      PIMKnobs      `json:"pim"`
 
 	Endpoints      EndpointKnobs      `json:"endpoints"`
 	VariableGroups VariableGroupKnobs `json:"variableGroups"`

@@ -102,7 +102,7 @@ func (w *World) AllowedData(principal, action, scope string) bool {
 }
 
 func (w *World) allowed(principal string, d Deed, scope string, now time.Time, delay time.Duration, grants func(Role) bool) bool {
-	for _, a := range w.RoleAssignments {
+	for _, a := range w.Assignments() {
 		if !covers(a.Scope, scope) || !w.IsPrincipal(principal, a.PrincipalID) {
 			continue
 		}
@@ -121,7 +121,10 @@ func (w *World) allowed(principal string, d Deed, scope string, now time.Time, d
 
 // IsPrincipal says whether a principal is another one, or a member of it. Locked.
 func (w *World) IsPrincipal(principal, other string) bool {
-	return strings.EqualFold(principal, other) || slices.ContainsFunc(w.Groups, func(g *Group) bool {
+	if strings.EqualFold(principal, other) || w.holds(Place{RealmGroup, other, "member", principal}) {
+		return true
+	}
+	return slices.ContainsFunc(w.Groups, func(g *Group) bool {
 		return strings.EqualFold(g.ID, other) && slices.ContainsFunc(g.Members, func(m string) bool { return strings.EqualFold(m, principal) })
 	})
 }

@@ -22,6 +22,7 @@ type State struct {
 	Organizations     []*Organization    `json:"organizations"`
 	Consumers
 	Directory
+	PIM
 	Knobs Knobs `json:"knobs"`
 }
 
@@ -196,6 +197,8 @@ type RoleAssignment struct {
 	// Removed keeps a deleted assignment effective on the data plane until the propagation delay has passed. It is
 	// not listed any more.
 	Removed time.Time `json:"removed,omitzero"`
+	// Schedule is the schedule of PIM that it comes from, "" for one that is in the list of the world.
+	Schedule string `json:"-"`
 }
 
 // Organization is an Azure DevOps organisation.
