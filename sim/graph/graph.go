@@ -1,8 +1,9 @@
 // Package graph is the simulated Microsoft Graph v1.0: applications and service principals with their credentials
-// and owners, users and their passwords, groups, directory roles, and the policies on credentials.
+// and owners, users and their passwords, groups, directory roles with Privileged Identity Management, and the policies on
+// credentials.
 //
-// It is not the identity platform: package entra signs in with what is kept here. It has no beta, and what else it
-// does not have it answers with 501.
+// It is not the identity platform: package entra signs in with what is kept here. It has of beta only the
+// approvals of directory roles, and what else it does not have it answers with 501.
 //
 // What always holds: the world is locked for the length of one request; nothing is answered without a token for
 // Graph; what a caller may do comes from the permissions in its token, and for single objects from ownership and

@@ -160,7 +160,7 @@ func (c *call) listMembers() (int, any, *fault) {
 		return 0, nil, f
 	}
 	var all []entity
-	for _, id := range g.Members {
+	for _, id := range c.w.MembersOf(g) {
 		if e := c.directoryObject(id); e != nil {
 			all = append(all, e)
 		}

@@ -59,8 +59,8 @@ func (c *call) listRoleAssignments() (int, any, *fault) {
 		return 0, nil, f
 	}
 	var all []entity
-	for _, a := range c.w.DirectoryRoleAssignments {
-		if strings.EqualFold(a.TenantID, c.token.Tenant) {
+	for _, a := range c.w.DirectoryAssignments() {
+		if a.TenantID == "" || strings.EqualFold(a.TenantID, c.token.Tenant) {
 			all = append(all, roleAssignmentBody(a))
 		}
 	}

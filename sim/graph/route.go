@@ -3,6 +3,7 @@ package graph
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -86,14 +87,18 @@ func operations() []operation {
 			ops = append(ops, o)
 		}
 	}
-	return ops
+	return slices.Concat(ops, pimOperations(), approvalOperations())
 }
 
 // route finds what a request asks for; nil if Graph is not known to have it.
 func (s *Service) route(method, host string, u *url.URL) (*operation, []key) {
 	path := strings.Trim(u.EscapedPath(), "/")
 	version, rest, _ := strings.Cut(path, "/")
-	if !strings.EqualFold(version, "v1.0") || strings.HasPrefix(strings.ToLower(host), "graph.windows.net") {
+	beta := strings.EqualFold(version, "beta") // a few operations are there alone
+	if beta {
+		rest = "beta/" + rest
+	}
+	if !beta && (!strings.EqualFold(version, "v1.0") || strings.HasPrefix(strings.ToLower(rest), "beta/")) || strings.HasPrefix(strings.ToLower(host), "graph.windows.net") {
 		return nil, nil
 	}
 	segments, ok := split(rest)

@@ -126,7 +126,7 @@ func (w *World) HasDirectoryRole(principal string, roles ...string) bool {
 
 // IsAdministrator says whether a principal has any role that guards its holders. Locked.
 func (w *World) IsAdministrator(principal string) bool {
-	return slices.ContainsFunc(w.DirectoryRoleAssignments, func(a *DirectoryRoleAssignment) bool {
+	return slices.ContainsFunc(w.DirectoryAssignments(), func(a *DirectoryRoleAssignment) bool {
 		r, ok := DirectoryRoleByID(a.RoleID)
 		return ok && r.Administrator && strings.EqualFold(a.PrincipalID, principal)
 	})

@@ -198,6 +198,28 @@ func (w *World) Assignments() []*RoleAssignment {
 	return out
 }
 
+// DirectoryAssignments are all directory roles in force. Those of PIM name no tenant. Locked.
+func (w *World) DirectoryAssignments() []*DirectoryRoleAssignment {
+	out := slices.Clone(w.DirectoryRoleAssignments)
+	for _, s := range w.Schedules(RealmDirectory, false, 0) {
+		if s.Active(w.Now()) {
+			out = append(out, &DirectoryRoleAssignment{ID: s.Instance(), RoleID: s.RoleID, PrincipalID: s.PrincipalID})
+		}
+	}
+	return out
+}
+
+// MembersOf are the ids of a group's members, with those who are for a time. Locked.
+func (w *World) MembersOf(g *Group) []string {
+	out := slices.Clone(g.Members)
+	for _, s := range w.Schedules(RealmGroup, false, 0) {
+		if s.Active(w.Now()) && strings.EqualFold(s.Scope, g.ID) && s.RoleID == "member" {
+			out = append(out, s.PrincipalID)
+		}
+	}
+	return out
+}
+
 func (s *RoleSchedule) assignment() *RoleAssignment {
 	a := &RoleAssignment{
 		Name: s.Instance(), Scope: s.Scope, RoleID: s.RoleID, PrincipalID: s.PrincipalID, PrincipalType: s.PrincipalType,
