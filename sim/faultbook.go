@@ -160,6 +160,9 @@ func (s *Server) throttled(service string) answer {
 		wire.Bytes(b, http.StatusTooManyRequests, "text/plain; charset=utf-8", []byte("TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User'."))
 	case "entra":
 		wire.JSON(b, http.StatusTooManyRequests, "", s.tenantThrottled())
+	case "blob": // storage says 503 where others say 429
+		b.Header().Set("X-Ms-Error-Code", "ServerBusy")
+		wire.Bytes(b, http.StatusServiceUnavailable, "application/xml", []byte(`<?xml version="1.0" encoding="utf-8"?><Error><Code>ServerBusy</Code><Message>The server is currently unable to receive requests. Please retry your request.</Message></Error>`))
 	case identityName:
 		wire.JSON(b, http.StatusTooManyRequests, "", map[string]any{"statusCode": http.StatusTooManyRequests, "message": "Too many requests."})
 	default:

@@ -10,12 +10,14 @@ import (
 	"github.com/rekeyhq/rekey/sim/appservice"
 	"github.com/rekeyhq/rekey/sim/arm"
 	"github.com/rekeyhq/rekey/sim/automation"
+	"github.com/rekeyhq/rekey/sim/blob"
 	"github.com/rekeyhq/rekey/sim/connections"
 	"github.com/rekeyhq/rekey/sim/devops"
 	"github.com/rekeyhq/rekey/sim/entra"
 	"github.com/rekeyhq/rekey/sim/gateway"
 	"github.com/rekeyhq/rekey/sim/graph"
 	"github.com/rekeyhq/rekey/sim/keyvault"
+	"github.com/rekeyhq/rekey/sim/monitor"
 	"github.com/rekeyhq/rekey/sim/wire"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -25,6 +27,7 @@ func newServices(w *world.World, directory *entra.Service) []wire.Service {
 	return []wire.Service{
 		directory, arm.New(w), devops.New(w), keyvault.New(w), graph.New(w),
 		automation.New(w), connections.New(w), appservice.New(w),
+		blob.New(w), monitor.New(w),
 		&identity{world: w, issuer: directory},
 	}
 }

@@ -211,8 +211,8 @@ func TestTheDateIsTheWorldsAlsoOnErrors(t *testing.T) {
 func TestAHostThatIsKnownAndNotBuiltSaysSo(t *testing.T) {
 	ways(t, func(t *testing.T, s *Server, p *probe, c *http.Client) {
 		for _, host := range []string{
-			"auditservice.dev.azure.com", "dce-1.westeurope-1.ingest.monitor.azure.com",
-			"account.blob.core.windows.net", "0a.webhook.we.azure-automation.net", "api.github.com",
+			"auditservice.dev.azure.com", "prod-00.westeurope.logic.azure.com",
+			"0a.webhook.we.azure-automation.net", "api.github.com",
 		} {
 			resp, body := get(t, c, "https://"+host+"/")
 			want := fmt.Sprintf(`{"error":{"code":"NotImplemented","message":"rekey sim: %s is known but not simulated yet"}}`, host)

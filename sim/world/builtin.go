@@ -128,5 +128,6 @@ func BuiltIn() State {
 	}
 	builtInDirectory(&s, born, dies)
 	builtInConsumers(&s, born, dies)
+	builtInStorage(&s, born)
 	return s
 }

@@ -29,6 +29,7 @@ func (s State) Clone() State {
 	})
 	s.Consumers = s.Consumers.clone()
 	s.PIM = s.PIM.clone()
+	s.Storage = s.Storage.clone()
 	s.Knobs.Automation.DeadWorkers = slices.Clone(s.Knobs.Automation.DeadWorkers)
 	s.Knobs.DevOps.ClampUpdateToCreation = clonePointer(s.Knobs.DevOps.ClampUpdateToCreation)
 	return s

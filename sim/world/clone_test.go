@@ -35,6 +35,8 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf([]any{"x"})) // JSON
 	case reflect.Uint8, reflect.Uint32:
 		v.SetUint(7)
 	default:
@@ -51,7 +53,7 @@ func shared(a, b reflect.Value, path string) string {
 		}
 	}
 	switch a.Kind() {
-	case reflect.Pointer:
+	case reflect.Pointer, reflect.Interface:
 		return shared(a.Elem(), b.Elem(), path)
 	case reflect.Struct:
 		if a.Type() == reflect.TypeFor[time.Time]() {

@@ -64,6 +64,7 @@ func (s State) Redacted() (State, error) {
 			p.Token = ""
 		}
 	}
+	out.Storage.redact()
 	out.each(func(string) string { return "" })
 	return out, nil
 }
@@ -92,6 +93,7 @@ func (s State) Validate() error {
 	v.organizations(s)
 	v.consumers(s)
 	v.pim(s)
+	v.storage(s)
 	if err := errors.Join(v.errs...); err != nil {
 		return fmt.Errorf("world: %w", err)
 	}

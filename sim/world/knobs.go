@@ -16,6 +16,7 @@ type Knobs struct {
 	ARM      ARMKnobs      `json:"arm"`
 	DevOps   DevOpsKnobs   `json:"devops"`
 	PIM      PIMKnobs      `json:"pim"`
+	Monitor  MonitorKnobs  `json:"monitor"`
 
 	Endpoints      EndpointKnobs      `json:"endpoints"`
 	VariableGroups VariableGroupKnobs `json:"variableGroups"`

@@ -36,6 +36,10 @@ const (
 	RoleAutomationRunbook     = "5fb5aef8-1081-4b8e-bb16-9d5d0385bab5"
 	RoleLogicAppContributor   = "87a39d53-fc1b-424a-814c-f7e04687dc9e"
 	RoleWebsiteContributor    = "de139f84-1756-47ae-9be6-808fbbe84772"
+	RoleBlobDataOwner         = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+	RoleBlobDataContributor   = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+	RoleBlobDataReader        = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+	RoleMetricsPublisher      = "3913510d-42f4-4e42-8a64-420c390055eb"
 )
 
 // Roles are the built-in role definitions that the simulator knows.
@@ -57,6 +61,10 @@ var Roles = []Role{
 	{ID: RoleAutomationRunbook, Name: "Automation Runbook Operator", Description: "Read runbook properties, to be able to create jobs of the runbook.", Actions: []string{"Microsoft.Automation/automationAccounts/runbooks/read", "Microsoft.Authorization/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read"}},
 	{ID: RoleLogicAppContributor, Name: "Logic App Contributor", Description: "Manage logic apps, but not access to them.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Logic/*", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*", "Microsoft.Web/connectionGateways/*", "Microsoft.Web/connections/*", "Microsoft.Web/customApis/*"}},
 	{ID: RoleWebsiteContributor, Name: "Website Contributor", Description: "Manage websites, but not web plans.", Actions: []string{"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.Insights/components/*", "Microsoft.ResourceHealth/availabilityStatuses/read", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*", "Microsoft.Web/certificates/*", "Microsoft.Web/listSitesAssignedToHostName/read", "Microsoft.Web/serverFarms/join/action", "Microsoft.Web/serverFarms/read", "Microsoft.Web/sites/*"}},
+	{ID: RoleBlobDataOwner, Name: "Storage Blob Data Owner", Description: "Full access to blob containers and data.", Actions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/*", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"}, DataActions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"}},
+	{ID: RoleBlobDataContributor, Name: "Storage Blob Data Contributor", Description: "Read, write and delete blob containers and data.", Actions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/delete", "Microsoft.Storage/storageAccounts/blobServices/containers/read", "Microsoft.Storage/storageAccounts/blobServices/containers/write", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"}, DataActions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/move/action", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action"}},
+	{ID: RoleBlobDataReader, Name: "Storage Blob Data Reader", Description: "Read blob containers and data.", Actions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/read", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"}, DataActions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"}},
+	{ID: RoleMetricsPublisher, Name: "Monitoring Metrics Publisher", Description: "Publish metrics and logs of Azure resources.", Actions: []string{"Microsoft.Insights/Register/Action", "Microsoft.Support/*", "Microsoft.Resources/subscriptions/resourceGroups/read"}, DataActions: []string{"Microsoft.Insights/Metrics/Write", "Microsoft.Insights/Telemetry/Write"}},
 }
 
 // RoleByID finds a built-in role by its GUID.

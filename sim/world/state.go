@@ -23,6 +23,7 @@ type State struct {
 	Consumers
 	Directory
 	PIM
+	Storage
 	Knobs Knobs `json:"knobs"`
 }
 
