@@ -64,6 +64,7 @@ func inbound(r *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	in := r.Clone(r.Context())
+	in.Header = canonical(r.Header)
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}
@@ -80,6 +81,17 @@ func inbound(r *http.Request) (*http.Request, error) {
 	in.Header.Del("Content-Encoding")
 	wire.WithBody(in, body)
 	return in, nil
+}
+
+// canonical spells names as they arrive over a socket. In memory some clients' own spelling comes through.
+func canonical(h http.Header) http.Header {
+	out := make(http.Header, len(h))
+	for k, v := range h {
+		for _, one := range v {
+			out.Add(k, one)
+		}
+	}
+	return out
 }
 
 func readBody(r *http.Request) ([]byte, error) {

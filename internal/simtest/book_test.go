@@ -41,6 +41,7 @@ var volumes = []volume{
 		"azure/authorization/stable/2020-10-01/RoleManagementPolicy.json", "azure/authorization/stable/2020-10-01/RoleManagementPolicyAssignment.json",
 		"azure/authorization/stable/2020-10-01/EligibleChildResources.json",
 	}},
+	{"*.ingest.monitor.azure.com", `^2023-01-01$`, false, []string{"azure/logs-ingestion/2023-01-01/DataCollectionRules.json"}},
 	{"graph.microsoft.com", ``, false, []string{graphFile}},
 	{"management.azure.com", `^2023-11-01$`, false, []string{
 		"azure/automation/2023-11-01/job.json", "azure/automation/2023-11-01/runbook.json", "azure/automation/2023-11-01/variable.json",
