@@ -124,12 +124,12 @@ func (h *house) searchFiles() {
 		b, err := os.ReadFile(path)
 		rel, _ := filepath.Rel(h.dir, path)
 		h.search(rel, rel+"\n"+string(b))
-		if n++; rel != "rekey.yaml" && rel != filepath.Join("ledger", "ledger.jsonl") {
+		if n++; rel != "rekey.yaml" && !slices.Contains([]string{"ledger.jsonl", "ledger.checkpoints", "ledger.tree"}, strings.TrimPrefix(rel, "ledger"+string(filepath.Separator))) {
 			h.t.Errorf("the program wrote %s", rel)
 		}
 		return err
 	})
-	if err != nil || n != 2 {
+	if err != nil || n < 2 {
 		h.t.Errorf("%d files: %v", n, err)
 	}
 }

@@ -132,7 +132,7 @@ func New(env Env) *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
 		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
-	root.AddCommand(o.addCommand(), o.listCommand())
+	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}

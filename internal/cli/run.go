@@ -181,21 +181,6 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 	return doc, nil
 }
 
-// openLedger opens the manifest's ledger, or says that there is none and prints the entries.
-func (o *options) openLedger(a *app.App, cfg *engine.Config) (func(), error) {
-	if a.Manifest().Ledger == "" {
-		fmt.Fprintln(o.env.Stderr, "rekey: no durable ledger: the manifest names none, so its entries are printed here")
-		cfg.Ledger = &ledger.Writer{W: o.env.Stderr}
-		return func() {}, nil
-	}
-	l, err := ledger.OpenFolder(a.Path(a.Manifest().Ledger))
-	if err != nil {
-		return nil, Exit(ExitFailed, fmt.Errorf("nothing is done that cannot be recorded: %w", err))
-	}
-	cfg.Ledger = l
-	return func() { l.Close() }, nil
-}
-
 // finish prints a run and turns it into an exit code. A failure says more than a need for a person.
 func (o *options) finish(doc report.Run, all, detailed bool) error {
 	if o.json {

@@ -37,7 +37,7 @@ func FuzzEntry(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := l.Append(ledger.Entry{Time: time.Unix(1e9, 0), Credential: name, Target: name, Reason: name, IssuerID: name, Error: name}); err != nil {
+			if err := ledger.New(l, nil).Append(ledger.Entry{Time: time.Unix(1e9, 0), Credential: name, Target: name, Reason: name, IssuerID: name, Error: name}); err != nil {
 				t.Fatal(err)
 			}
 			if err := l.Close(); err != nil {

@@ -1,15 +1,19 @@
-// Package ledger is the record of what was intended and what happened: an entry before every effect and one after it.
+// Package ledger is the record of what was intended and what happened: an entry before every effect and one after it,
+// and over all of them a Merkle tree whose root is signed at the end of each run, so that whoever holds a checkpoint and
+// the public key can tell whether anything before it was altered, dropped, inserted or moved.
 //
-// It is evidence and never input: nothing reads it to decide. What always holds: an entry is on disk before Append
-// returns, and what cannot be written does not happen; an entry names credentials, ids and times, and never a value.
+// It is evidence and never input: nothing reads it to decide, and a checkpoint that cannot be made is said and stops
+// nothing. It keeps no entry secret and stops nobody from deleting the files. What always holds: an entry is on disk
+// before Append returns, and what cannot be written does not happen; an entry names credentials, ids and times, and never
+// a value; the bytes of a line are the leaf of the tree; nothing is signed that contradicts the checkpoint before it.
 package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +31,14 @@ const (
 	Done     Phase = "done"
 	Failed   Phase = "failed"  // certainly without an effect
 	Unknown  Phase = "unknown" // the answer was lost
+	// Recovered is a later word on an unknown effect, by whoever has found out what became of it: it names the effect and
+	// the target of the unknown entry, and its Error is empty if the effect had happened. No run writes it by now, because
+	// none remembers what another did not know: it looks at what is there.
+	Recovered Phase = "recovered"
 )
+
+// phases are all of them.
+var phases = []Phase{Intended, Done, Failed, Unknown, Recovered}
 
 // Entry is one line.
 type Entry struct {
@@ -57,72 +68,6 @@ type Log interface {
 	Append(Entry) error
 }
 
-// File is the name of the log in its folder.
-const File = "ledger.jsonl"
-
-// Folder is a log in a folder of one machine: one JSON object a line. Several processes may append at once, since each
-// entry is one write to a file that is open for appending.
-type Folder struct {
-	mu sync.Mutex
-	f  *os.File
-}
-
-// OpenFolder opens the log in dir, which is made if it does not exist.
-func OpenFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open the ledger: %w", err)
-	}
-	path := filepath.Join(dir, File)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the ledger: %w", err)
-	}
-	l := &Folder{f: f}
-	if err := l.mendLastLine(); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open the ledger %s: %w", path, err)
-	}
-	return l, nil
-}
-
-// mendLastLine ends a line that a crash cut off, so that the next entry is not glued to it. The torn line stays: it
-// is evidence too.
-func (l *Folder) mendLastLine() error {
-	info, err := l.f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	var last [1]byte
-	if _, err := l.f.ReadAt(last[:], info.Size()-1); err != nil {
-		return err
-	}
-	if last[0] == '\n' {
-		return nil
-	}
-	_, err = l.f.Write([]byte("\n"))
-	return err
-}
-
-// Append implements Log.
-func (l *Folder) Append(e Entry) error {
-	b, err := line(e)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, err := l.f.Write(b); err != nil {
-		return fmt.Errorf("write the ledger: %w", err)
-	}
-	if err := l.f.Sync(); err != nil {
-		return fmt.Errorf("write the ledger: %w", err)
-	}
-	return nil
-}
-
-// Close closes the file.
-func (l *Folder) Close() error { return l.f.Close() }
-
 // Writer is a log that only prints: for a run without a folder, which says so.
 type Writer struct {
 	mu sync.Mutex
@@ -149,4 +94,16 @@ func line(e Entry) ([]byte, error) {
 		return nil, fmt.Errorf("write the ledger: %w", err)
 	}
 	return append(printable.JSON(b), '\n'), nil
+}
+
+// ParseEntry reads a line. What is not an entry was not written by a run, or not to its end.
+func ParseEntry(line []byte) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(line, &e); err != nil {
+		return Entry{}, errors.New("it is not an entry in JSON")
+	}
+	if e.Schema != Schema || e.Run == "" || e.Seq <= 0 || !slices.Contains(phases, e.Phase) {
+		return Entry{}, fmt.Errorf("it is not an entry of schema %d", Schema)
+	}
+	return e, nil
 }

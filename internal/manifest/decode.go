@@ -173,6 +173,10 @@ func (d *decoder) field(v reflect.Value, f *field, e *entry, p *place) {
 		d.tags(v, n, p, e.key)
 	case f.typ.Kind() == reflect.Slice:
 		d.named(v, f, n, p, e.key)
+	case f.short != "" && n.real().shape != mapping:
+		fs := fieldsOf(f.typ)
+		i := slices.IndexFunc(fs, func(x field) bool { return x.name == f.short })
+		d.text(v.Field(fs[i].index), &fs[i], n, p, e.key)
 	case f.typ.Kind() == reflect.Struct:
 		if d.is(mapping, n, p, e.key) {
 			d.fill(v, n, p, e.key)

@@ -25,6 +25,7 @@ type field struct {
 	key      *format // of the names in a list that is written as a mapping
 	group    string  // exactly one field of a group is set
 	atMost   bool    // at most one is
+	short    string  // the field of a struct that its text stands for
 }
 
 // format is what a text must look like. The pattern is the schema's too.
@@ -103,7 +104,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		name, required := strings.CutSuffix(tag, ",required")
 		f := field{name: name, index: i, typ: sf.Type, required: required, doc: sf.Tag.Get("doc"),
-			def: sf.Tag.Get("default"), ref: sf.Tag.Get("ref")}
+			def: sf.Tag.Get("default"), ref: sf.Tag.Get("ref"), short: sf.Tag.Get("short")}
 		if f.typ.Kind() == reflect.Pointer {
 			f.typ, f.pointer = f.typ.Elem(), true
 		}

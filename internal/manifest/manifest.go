@@ -29,12 +29,24 @@ type Manifest struct {
 	Accounts    []Account     `yaml:"accounts" key:"name" doc:"The users that own personal access tokens, by a name of your choice."`
 	Vaults      []Vault       `yaml:"vaults" key:"name" doc:"The Key Vaults that are referred to below, by a name of your choice."`
 	Schedule    time.Duration `yaml:"schedule" doc:"How often a run comes. Only used to warn when that is too seldom."`
-	Ledger      string        `yaml:"ledger" doc:"The folder of the ledger, relative to this file. Without it a run prints its entries."`
+	Ledger      Ledger        `yaml:"ledger" short:"folder" doc:"Where everything that was intended and done is recorded: a folder, or a folder and the key that signs it. Without it a run prints its entries."`
 	SweepWindow time.Duration `yaml:"sweepWindow" default:"1h" doc:"How long a run may take from issue to commit, 30m at least: a younger credential without a record may belong to a run that is still going on."`
 	Concurrency string        `yaml:"concurrency" enum:"external" doc:"Say 'external' if something else sees to it that no two runs are under way at once, such as the CI system. What has no overlap, such as a password, needs it."`
 	Credentials []Credential  `yaml:"credentials,required" key:"name" doc:"What to rotate, by a name of your choice."`
 
 	accounts, vaults map[string]int
+}
+
+// Ledger is where entries are kept, and how they are signed. The folder alone may stand for it.
+type Ledger struct {
+	Folder string     `yaml:"folder,required" doc:"The folder of the ledger, relative to this file."`
+	Key    *LedgerKey `yaml:"key" doc:"The key that signs a checkpoint at the end of each run that recorded something, as 'rekey ledger keygen' makes it. Never in a vault: what signs must not need the rights that it is evidence of."`
+}
+
+// LedgerKey says where the key is found, never what it is.
+type LedgerKey struct {
+	File string `yaml:"file" one:"place of the key" doc:"The file that holds the key, relative to this file."`
+	Env  string `yaml:"env" is:"env-name" one:"place of the key" doc:"The environment variable that holds the key."`
 }
 
 // Identity is Rekey's own sign-in: exactly one field is set.

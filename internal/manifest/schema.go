@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 )
 
@@ -164,6 +165,10 @@ func fieldSchema(f field, kinds []Kind) object {
 		s.put("type", "object")
 		s.put("propertyNames", object{{"pattern", f.key.pattern}})
 		s.put("additionalProperties", structSchema(f.typ.Elem(), kinds))
+	case f.short != "":
+		fs := fieldsOf(f.typ)
+		short := textSchema(fs[slices.IndexFunc(fs, func(x field) bool { return x.name == f.short })])
+		s.put("oneOf", []any{short, structSchema(f.typ, kinds)})
 	case f.typ.Kind() == reflect.Struct:
 		s = append(s, structSchema(f.typ, kinds)...)
 	case f.typ.Kind() == reflect.Int:

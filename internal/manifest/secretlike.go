@@ -20,6 +20,7 @@ var (
 	jwt          = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}(\.[A-Za-z0-9_\-]*)?`)
 	refreshToken = regexp.MustCompile(`[01]\.A[A-Za-z0-9_\-]{80,}(\.[A-Za-z0-9_\-.]*)?`)
 	privateKey   = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(-----END [A-Z ]*-----)?`)
+	ledgerKey    = regexp.MustCompile(`PRIVATE\+KEY\+[^\s"']+`)
 )
 
 // secrets finds what looks like a credential that somebody pasted. It knows shapes, not values: a password has none,
@@ -53,6 +54,7 @@ func secrets(s string) []span {
 		{"eyJ", jwt, "a token"},
 		{".A", refreshToken, "a refresh token"},
 		{"PRIVATE KEY-----", privateKey, "a private key"},
+		{"PRIVATE+KEY+", ledgerKey, "a key that signs"},
 	} {
 		if !strings.Contains(s, p.literal) {
 			continue

@@ -170,7 +170,7 @@ func (b *bed) fitForATerminal(what, out string, short bool) {
 func (b *bed) onlyOurFiles() {
 	b.Helper()
 	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-		if rel, _ := filepath.Rel(b.dir, path); err == nil && !slices.Contains([]string{".", "rekey.yaml", "ledger", filepath.Join("ledger", ledger.File)}, rel) {
+		if rel, _ := filepath.Rel(b.dir, path); err == nil && !slices.Contains([]string{".", "rekey.yaml", "ledger", filepath.Join("ledger", ledger.File), filepath.Join("ledger", string(ledger.Checkpoints)), filepath.Join("ledger", string(ledger.Tree))}, rel) {
 			b.Errorf("the file %q was made", rel)
 		}
 		return err
