@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rekeyhq/rekey/sim/entra"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
@@ -25,6 +26,10 @@ func (s *Server) env(e *Endpoints) []byte {
 	set("127.0.0.1,localhost,::1", "NO_PROXY", "no_proxy")
 	set(e.CA, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE")
 	set(e.Control+IdentityPath, "IDENTITY_ENDPOINT")
+	if claims := s.job(); claims != nil {
+		set("https://"+entra.GitHub+"/_sim/token", "ACTIONS_ID_TOKEN_REQUEST_URL")
+		set(s.Entra().MintRunnerToken(claims), "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+	}
 
 	s.world.Lock()
 	defer s.world.Unlock()
@@ -44,6 +49,22 @@ func (s *Server) env(e *Endpoints) []byte {
 	set(app.ClientSecret, "SIM_CLIENT_SECRET")
 	set(e.Control, "SIM_CONTROL")
 	return []byte(b.String())
+}
+
+// job is the GitHub Actions job that the machine is taken for: one of a protected environment that some application
+// trusts, nil if there is none.
+func (s *Server) job() map[string]any {
+	s.world.Lock()
+	defer s.world.Unlock()
+	for _, a := range s.world.Apps {
+		for _, f := range a.FederatedCredentials {
+			repository, environment, ok := strings.Cut(strings.TrimPrefix(f.Subject, "repo:"), ":environment:")
+			if ok && f.Issuer == "https://"+entra.GitHub {
+				return map[string]any{"repository": repository, "environment": environment, "ref": "refs/heads/main"}
+			}
+		}
+	}
+	return nil
 }
 
 // first is the first of list that may be taken, a preferred one if there is one, and a zero one if there is none.

@@ -23,6 +23,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/rotation"
@@ -37,6 +38,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Getenv is os.Getenv unless set.
 	Getenv func(string) string
+	// Reason and Ticket are a person's words, told to whoever gives a right.
+	Reason, Ticket string
 	// Log hears of every call at debug level; nil for nobody.
 	Log *slog.Logger
 }
@@ -47,9 +50,11 @@ type App struct {
 	client   *azhttp.Client
 	cloud    cloud.Configuration
 	cred     *azhttp.Credential
-	vaults   map[string]driver.Store // by host
+	vaults   map[string]driver.Versions // by host
 	accounts map[string]*entra.Account
 	graph    *graph.Client // nil until something needs it
+	rights   *elevation.Manager
+	brokers  map[string]*azhttp.Credential // each of the manifest's, by name
 	// pipelines is shared by all consumers in Azure DevOps.
 	pipelines *pipelines.Client
 }
@@ -66,7 +71,8 @@ func New(cfg Config) (*App, error) {
 		}
 		cfg.Transport = network
 	}
-	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport, cfg.Log), vaults: map[string]driver.Store{}, accounts: map[string]*entra.Account{}}
+	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport, cfg.Log), vaults: map[string]driver.Versions{}, accounts: map[string]*entra.Account{},
+		rights: elevation.New(elevation.Config{Reason: cfg.Reason, Ticket: cfg.Ticket}), brokers: map[string]*azhttp.Credential{}}
 	switch cfg.Manifest.Cloud {
 	case "usgov":
 		a.cloud = cloud.AzureGovernment
@@ -105,7 +111,7 @@ func (a *App) Path(path string) string {
 func (a *App) Manifest() *manifest.Manifest { return a.cfg.Manifest }
 
 // store makes the store of a vault once; credentials share it.
-func (a *App) store(name string) (driver.Store, error) {
+func (a *App) store(name string) (driver.Versions, error) {
 	v, ok := a.cfg.Manifest.Vault(name)
 	if !ok {
 		return nil, fmt.Errorf("no vault %q in the manifest", name)
@@ -113,12 +119,19 @@ func (a *App) store(name string) (driver.Store, error) {
 	if s, ok := a.vaults[v.Host]; ok {
 		return s, nil
 	}
-	s, err := keyvault.New(v.Host, a.cred, a.client.Renewing(a.options(), a.cred))
+	vault, err := keyvault.New(v.Host, a.cred, a.client.Renewing(a.options(), a.cred))
 	if err != nil {
 		return nil, err
 	}
-	a.vaults[v.Host] = s
-	return s, nil
+	a.vaults[v.Host] = vault
+	if v.Elevation != "" {
+		right, err := a.Right(v.Elevation)
+		if err != nil {
+			return nil, fmt.Errorf("vault %s: %w", name, err)
+		}
+		a.vaults[v.Host] = elevation.NewStore(vault, right)
+	}
+	return a.vaults[v.Host], nil
 }
 
 // authority is the tenant's address at the identity platform.
@@ -212,6 +225,13 @@ func (a *App) credential(c manifest.Credential) (engine.Credential, error) {
 	if err != nil {
 		return engine.Credential{}, err
 	}
+	if c.Elevation != "" {
+		right, err := a.Right(c.Elevation)
+		if err != nil {
+			return engine.Credential{}, err
+		}
+		issued.issuer = elevation.NewIssuer(issued.issuer, right)
+	}
 	issued.secretID = "https://" + store.Host() + "/secrets/" + c.Store.Secret
 	target := rotation.Target{Vault: store.Host(), Name: c.Store.Secret}
 	issued.credential = c.Name
@@ -255,7 +275,15 @@ func (a *App) consumers(c manifest.Credential, i issued) (specs []rotation.Consu
 			return nil, nil, fmt.Errorf("consumer %s: no kind %q", x.Name, x.Kind)
 		}
 		specs = append(specs, rotation.ConsumerSpec{ID: x.Name, Cache: x.Cache})
-		out = append(out, consumerKinds[n].make(a, x, i))
+		consumer := consumerKinds[n].make(a, x, i)
+		if x.Elevation != "" {
+			right, err := a.Right(x.Elevation)
+			if err != nil {
+				return nil, nil, fmt.Errorf("consumer %s: %w", x.Name, err)
+			}
+			consumer = elevation.NewConsumer(consumer, right)
+		}
+		out = append(out, consumer)
 	}
 	return specs, out, nil
 }

@@ -1,9 +1,6 @@
 package app
 
 import (
-	"fmt"
-
-	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/random"
 	"github.com/rekeyhq/rekey/internal/rotation"
@@ -15,11 +12,7 @@ func makeRandom(a *App, c manifest.Credential) (issued, error) {
 	if err != nil {
 		return issued{}, err
 	}
-	versions, ok := store.(driver.Versions)
-	if !ok {
-		return issued{}, fmt.Errorf("vault %s cannot end a version of a secret", store.Host())
-	}
-	i := random.New(versions, c.Name, c.Store.Secret, c.Lifetime, s)
+	i := random.New(store, c.Name, c.Store.Secret, c.Lifetime, s)
 	out := issued{issuer: i, order: rotation.ChosenByUs, shape: i.Shape(), makes: s.Describe()}
 	if s.KeyPair != nil {
 		out.tags, out.contentType = []string{random.FingerprintTag, random.PublicKeyTag}, "application/x-pem-file"

@@ -40,6 +40,9 @@ type Env struct {
 	// Transport carries every request; nil is the network.
 	Transport http.RoundTripper
 	Version   string
+	// Signals has a function hear every signal that would end the program, in place of that, until stop is called; nil
+	// where none come.
+	Signals func(hear func(os.Signal)) (stop func())
 	// Extra are commands that are not the product's own: the simulator and the demo.
 	Extra func(Env) []*cobra.Command
 }
@@ -132,7 +135,7 @@ func New(env Env) *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
 		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
-	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand())
+	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand(), o.elevateCommand(), o.elevationsCommand(), o.doctorCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}
@@ -166,6 +169,8 @@ type options struct {
 	json    bool
 	verbose bool
 	quiet   bool
+	// reason and ticket are told to whoever gives a role.
+	reason, ticket string
 }
 
 func (o *options) log() *slog.Logger {
@@ -225,7 +230,7 @@ func (o *options) start(m *manifest.Manifest, problems manifest.Problems) (*app.
 	if o.file != "-" {
 		folder = filepath.Dir(o.file)
 	}
-	a, err := app.New(app.Config{Manifest: m, Folder: folder, Transport: o.env.Transport, Getenv: o.env.Getenv, Log: o.log()})
+	a, err := app.New(app.Config{Manifest: m, Folder: folder, Transport: o.env.Transport, Getenv: o.env.Getenv, Log: o.log(), Reason: o.reason, Ticket: o.ticket})
 	if err != nil {
 		return nil, Exit(ExitFailed, err)
 	}

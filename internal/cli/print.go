@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,6 +131,9 @@ func (p *printer) run(doc report.Run, all bool) {
 		}
 		fmt.Fprintf(p.w, "note  %s (%s) is stamped for no secret of this manifest; it is left alone and ends at %s\n", printable.Name(x.ID), printable.Name(x.Name), when(x.Expires, time.Time{}))
 	}
+	for _, e := range doc.Elevations {
+		p.elevation(e)
+	}
 	s := doc.Summary
 	var parts []string
 	for _, x := range []struct {
@@ -251,7 +255,7 @@ func (p *printer) progress(e ledger.Entry) {
 	if e.Effect == "prove" && e.Phase != ledger.Failed {
 		return
 	}
-	name := p.paint(bold, safe(e.Credential))
+	name := p.paint(bold, safe(cmp.Or(e.Credential, string(roleName))))
 	switch e.Phase {
 	case ledger.Intended:
 		if terminal(p.w) {
@@ -259,7 +263,7 @@ func (p *printer) progress(e ledger.Entry) {
 		}
 	case ledger.Done:
 		text := past[e.Effect] + " " + safe(e.Target)
-		if !e.Expires.IsZero() && e.Effect == "issue" {
+		if !e.Expires.IsZero() && (e.Effect == "issue" || e.Effect == "elevate") {
 			text += ", valid until " + when(e.Expires, time.Time{})
 		}
 		fmt.Fprintf(p.w, "%s  %s\n", name, text)
@@ -275,6 +279,6 @@ func (p *printer) waiting(name rotation.CredentialID, until time.Time, why strin
 	fmt.Fprintf(p.w, "%s  %s\n", p.paint(bold, safe(string(name))), p.paint(dim, "waiting until "+until.UTC().Format("2006-01-02 15:04:05Z")+": "+safe(why)))
 }
 
-var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling", "rollback": "rolling back", "prepare": "preparing", "set": "setting", "appoint": "appointing"}
+var present = map[string]string{"prove": "proving", "issue": "issuing", "publish": "publishing", "revoke": "revoking", "extend": "extending", "amend": "writing the record of", "tell": "telling", "rollback": "rolling back", "prepare": "preparing", "set": "setting", "appoint": "appointing", "elevate": "taking", "release": "giving back"}
 
-var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told", "rollback": "rolled back", "prepare": "prepared", "set": "set", "appoint": "appointed"}
+var past = map[string]string{"prove": "proved", "issue": "issued", "publish": "published", "revoke": "revoked", "extend": "extended", "amend": "wrote the record of", "tell": "told", "rollback": "rolled back", "prepare": "prepared", "set": "set", "appoint": "appointed", "elevate": "took", "release": "gave back"}

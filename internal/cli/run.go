@@ -159,7 +159,7 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 	for i := range creds {
 		set(&creds[i])
 	}
-	cfg.Log, cfg.Interval, cfg.Ledger = o.log(), a.Manifest().Schedule, nothing{}
+	cfg.Log, cfg.Interval, cfg.Ledger, cfg.Rights = o.log(), a.Manifest().Schedule, nothing{}, a.Rights()
 	if !act {
 		e := engine.New(cfg)
 		return report.NewRun(command, e.RunID(), e.Plan(ctx, creds)), nil
@@ -172,9 +172,13 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 	if !o.quiet {
 		p := newPrinter(o.env.Stderr, o.env)
 		cfg.Report, cfg.Waiting = p.progress, p.waiting
+		a.Rights().Tell(p.waitingFor, cfg.MaxWait)
 	}
 	e := engine.New(cfg)
+	release := o.untilReleased(a)
 	doc := report.NewRun(command, e.RunID(), e.Run(ctx, creds))
+	release()
+	doc.AddElevations(e.Taken())
 	if len(names) == 0 {
 		doc.AddStrangers(e.Strangers(creds))
 	}

@@ -100,7 +100,7 @@ func cmdTestLink(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	now := w.Now()
-	w.AddToken("portal", world.Token{Tenant: world.TenantID, ObjectID: w.RoleAssignments[len(w.RoleAssignments)-1].PrincipalID, Audience: "https://management.azure.com", Expires: now.Add(time.Hour)})
+	w.AddToken("portal", world.Token{Tenant: world.TenantID, ObjectID: world.RekeyPrincipal, Audience: "https://management.azure.com", Expires: now.Add(time.Hour)})
 	w.Unlock()
 	req, err := http.NewRequest(http.MethodGet, "https://management.azure.com"+at+"/extensions/proxy/testconnection?api-version=2018-07-01-preview", nil)
 	if err != nil {

@@ -65,6 +65,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "<version>"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
 	{regexp.MustCompile(`took=\S+`), "took=<time>"},
+	{regexp.MustCompile(`\b\d+s privileged`), "<time> privileged"},
 	{regexp.MustCompile(`  +`), "  "}, // a table's columns are as wide as the times are
 }
 

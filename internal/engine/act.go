@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -37,33 +36,14 @@ func (p *pass) act(ctx context.Context, d rotation.Decision) error {
 	return fmt.Errorf("unknown action %T", d.Action)
 }
 
-// effect records the intent, does it, and records how it ended.
+// effect is the engine's, of the pass's credential.
 func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
-	e.Credential, e.Phase, e.Time = string(p.c.Spec.Name), ledger.Intended, p.now()
-	if _, err := p.record(e); err != nil {
-		return err
-	}
-	err := do(&e)
-	e.Time, e.Phase = p.now(), ledger.Done
-	if err != nil {
-		e.Phase, e.Error = ledger.Failed, err.Error()
-		var de *driver.Error
-		if errors.As(err, &de) {
-			e.Code = de.Code
-		}
-		if !driver.NotApplied(err) {
-			e.Phase = ledger.Unknown
-		}
-	}
-	e, rerr := p.record(e)
-	if e.Phase != ledger.Failed {
+	e.Credential = string(p.c.Spec.Name)
+	e, err := p.Engine.effect(e, p.now, do)
+	if e.Phase == ledger.Done || e.Phase == ledger.Unknown {
 		p.effects = append(p.effects, e)
 	}
-	// The effect's own error says more than a ledger that failed after it.
-	if err != nil {
-		return err
-	}
-	return rerr
+	return err
 }
 
 func (p *pass) revoke(ctx context.Context, a rotation.Revoke) error {

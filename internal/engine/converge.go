@@ -52,8 +52,15 @@ func (p *pass) asked() rotation.Spec {
 
 // plan takes one credential as far as reading goes.
 func (e *Engine) plan(ctx context.Context, p *pass) Result {
+	var assumed []string
 	for range maxSteps {
 		d := rotation.Decide(p.c.Spec, p.observed(), p.now())
+		if d.Kind == rotation.Look && d.Need == rotation.NeedDirect {
+			if text, ok := p.assumeRead(); ok {
+				assumed = append(assumed, text)
+				continue
+			}
+		}
 		if p.c.Spec.Command == rotation.Rollback && p.obs.Secret.Known && p.obs.Direct && !p.obs.Versions.Known && p.obs.Versions.Failed == "" {
 			// What it would go back to is in a version, and the vault is asked by a plan anyway.
 			p.look(ctx, rotation.Decision{Need: rotation.NeedVersions}, false)
@@ -63,15 +70,16 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 			p.look(ctx, d, false)
 			continue
 		}
-		d, assumed := rotation.Forecast(p.c.Spec, p.observed(), p.now())
+		d, more := rotation.Forecast(p.c.Spec, p.observed(), p.now())
 		if _, issues := d.Action.(rotation.Issue); issues && p.c.Makes != "" {
 			d.Notes = append(d.Notes, rotation.Note{Code: "makes", Text: "makes " + p.c.Makes})
 		}
+		d.Notes = append(d.Notes, p.rightNotes(d)...)
 		r := p.waiting(d)
 		if d.Kind != rotation.Wait {
 			r.Err = nil
 		}
-		r.Assumed = assumed
+		r.Assumed = append(assumed, more...)
 		return r
 	}
 	return p.result(rotation.Decision{}, errors.New("the plan does not come to an end"))
@@ -98,7 +106,17 @@ func (e *Engine) Alive(ctx context.Context, c Credential) ([]rotation.Issued, er
 		}
 	}
 	p := e.newPass(c, nil)
-	for _, need := range []rotation.Need{rotation.NeedDirect, rotation.NeedIssued, rotation.NeedVersions} {
+	needs := []rotation.Need{rotation.NeedDirect, rotation.NeedIssued, rotation.NeedVersions}
+	if _, ok := c.Store.(underRight); ok {
+		// To be shown it takes no right: the vault's list has what is asked of the secret.
+		p.fromIndex(e.readIndex(ctx, []Credential{{Spec: rotation.Spec{Enabled: true}, Store: c.Store}})[c.Store.Host()])
+		if p.lastErr != nil {
+			return nil, p.lastErr
+		}
+		p.assumeRead()
+		needs = needs[1:]
+	}
+	for _, need := range needs {
 		if p.look(ctx, rotation.Decision{Need: need}, false); p.lastErr != nil {
 			return nil, p.lastErr
 		}

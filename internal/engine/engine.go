@@ -10,6 +10,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
@@ -68,6 +70,8 @@ type Config struct {
 	Parallel int
 	// Now is the wall clock, time.Now unless set. It only measures how long ago something was.
 	Now func() time.Time
+	// Rights are taken when a run needs them, and given back when it is over; nil for none.
+	Rights *elevation.Manager
 	// Random fills in ids; crypto/rand unless set.
 	Random func(b []byte)
 }
@@ -88,6 +92,7 @@ type Engine struct {
 	// members are the hashes of the secrets that blocks of many stood for; unlisted says that one could not be read.
 	members  map[string]bool
 	unlisted bool
+	taken    []elevation.Taken
 }
 
 // New makes an engine for one run.
@@ -152,6 +157,8 @@ type Consumer struct {
 
 // Run converges all credentials as far as this run can, and returns their results in order.
 func (e *Engine) Run(ctx context.Context, creds []Credential) []Result {
+	e.Begin()
+	defer e.GiveBack(ctx)
 	return e.each(ctx, creds, asking, e.converge)
 }
 
@@ -277,6 +284,32 @@ func (e *Engine) Strangers(creds []Credential) []rotation.Issued {
 		}
 	}
 	return out
+}
+
+// effect records the intent, does it, and records how it ended.
+func (e *Engine) effect(entry ledger.Entry, now func() time.Time, do func(*ledger.Entry) error) (ledger.Entry, error) {
+	entry.Phase, entry.Time = ledger.Intended, now()
+	if entry, err := e.record(entry); err != nil {
+		return entry, err
+	}
+	err := do(&entry)
+	entry.Time, entry.Phase = now(), ledger.Done
+	if err != nil {
+		entry.Phase, entry.Error = ledger.Failed, err.Error()
+		var de *driver.Error
+		if errors.As(err, &de) {
+			entry.Code = de.Code
+		}
+		if !driver.NotApplied(err) {
+			entry.Phase = ledger.Unknown
+		}
+	}
+	entry, rerr := e.record(entry)
+	// The effect's own error says more than a ledger that failed after it.
+	if err != nil {
+		return entry, err
+	}
+	return entry, rerr
 }
 
 // record writes a ledger entry. An error means that the effect must not happen.

@@ -82,6 +82,10 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	// Where aliases made too much, the lists are not there.
 	for i, s := range k.section("vaults")[:len(m.Vaults)] {
 		k.vault(s, &m.Vaults[i])
+		k.underElevation(s, &m.Vaults[i])
+	}
+	for i, s := range k.section("elevations")[:len(m.Elevations)] {
+		k.elevation(s, &m.Elevations[i])
 	}
 	credentials := k.section("credentials")[:len(m.Credentials)]
 	for i, s := range credentials {

@@ -12,7 +12,7 @@ import (
 type decoder struct {
 	c                  *collector
 	issuers, consumers []Kind
-	// known are the names of accounts and vaults; no entry: they could not be read, so no name is wrong.
+	// known are the names of accounts, vaults, brokers and elevations; no entry: they could not be read, so no name is wrong.
 	known map[string][]string
 	// steps bounds what aliases multiply.
 	steps int
@@ -20,7 +20,7 @@ type decoder struct {
 
 func decode(c *collector, m *Manifest, root *node, kinds []Kind) {
 	d := &decoder{c: c, issuers: of(false, kinds), consumers: of(true, kinds), known: map[string][]string{}}
-	for _, section := range []string{"accounts", "vaults"} {
+	for _, section := range []string{"accounts", "vaults", "brokers", "elevations"} {
 		switch e := root.get(section); {
 		case e != nil && e.value.real().shape == mapping:
 			d.known[section] = e.value.keys()

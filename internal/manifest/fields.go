@@ -20,7 +20,7 @@ type field struct {
 	doc      string
 	def      string
 	enum     []string
-	ref      string // "accounts" or "vaults"
+	ref      string // the section that it is a name out of
 	format   *format
 	key      *format // of the names in a list that is written as a mapping
 	group    string  // exactly one field of a group is set
@@ -55,6 +55,9 @@ var formats = map[string]*format{
 		says: "must be 1 to 127 letters, digits and '-'", shy: true},
 	"resource-id": {pattern: `^/subscriptions/` + guid + `/resource[gG]roups/[^/]+/providers/[^/]+/[^/]+/[^/]+$`,
 		says: "must be a resource id, /subscriptions/.../resourceGroups/.../providers/..."},
+	"scope": {pattern: `^/subscriptions/` + guid + `(/resource[gG]roups/[^/]+(/providers/[^/]+/[^/]+/[^/]+(/[^/]+/[^/]+)*)?)?$`, max: 1024,
+		says: "must be an id below a subscription, /subscriptions/.../resourceGroups/.../providers/Microsoft.KeyVault/vaults/..."},
+	"role":         {pattern: `^[^\r\n'/]+$`, max: 200, says: "must be a role's name, as the portal has it, or its id"},
 	"content-type": {pattern: `^[^\r\n]*$`, max: 255, says: "must be one line of at most 255 characters"},
 }
 
@@ -122,7 +125,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		f.group, f.atMost = strings.CutSuffix(sf.Tag.Get("one"), ",optional")
 		if name == "" || f.doc == "" || !f.known() ||
-			sf.Tag.Get("is") != "" && f.format == nil || !slices.Contains([]string{"", "accounts", "vaults"}, f.ref) {
+			sf.Tag.Get("is") != "" && f.format == nil || !slices.Contains([]string{"", "accounts", "vaults", "brokers", "elevations"}, f.ref) {
 			panic(fmt.Sprintf("manifest: the tags or the type of %s.%s are not understood", t, sf.Name))
 		}
 		fs = append(fs, f)

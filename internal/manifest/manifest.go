@@ -28,6 +28,8 @@ type Manifest struct {
 	Identity    Identity      `yaml:"identity,required" doc:"How Rekey itself signs in. Exactly one way, named here and never probed for."`
 	Accounts    []Account     `yaml:"accounts" key:"name" doc:"The users that own personal access tokens, by a name of your choice."`
 	Vaults      []Vault       `yaml:"vaults" key:"name" doc:"The Key Vaults that are referred to below, by a name of your choice."`
+	Brokers     []Broker      `yaml:"brokers" key:"name" doc:"Identities that may give Rekey's own identity a role for a time, by a name of your choice."`
+	Elevations  []Elevation   `yaml:"elevations" key:"name" doc:"Roles that are taken for a run and given back, by a name of your choice."`
 	Schedule    time.Duration `yaml:"schedule" doc:"How often a run comes. Only used to warn when that is too seldom."`
 	Ledger      Ledger        `yaml:"ledger" short:"folder" doc:"Where everything that was intended and done is recorded: a folder, or a folder and the key that signs it. Without it a run prints its entries."`
 	SweepWindow time.Duration `yaml:"sweepWindow" default:"1h" doc:"How long a run may take from issue to commit, 30m at least: a younger credential without a record may belong to a run that is still going on."`
@@ -138,6 +140,7 @@ type Vault struct {
 	Name      string `yaml:"-"`
 	VaultName string `yaml:"name" is:"vault-name" one:"way to name the vault" doc:"The vault's name in Azure."`
 	URL       string `yaml:"url" one:"way to name the vault" doc:"The vault's address, https://NAME.vault.azure.net in the public cloud."`
+	Elevation string `yaml:"elevation" ref:"elevations" doc:"A name out of 'elevations': the role that Rekey takes for as long as it reads and writes values in this vault. What its list shows takes none."`
 
 	// Host is the lower-case host of the vault, worked out from either.
 	Host string `yaml:"-"`
@@ -164,6 +167,7 @@ type Credential struct {
 	RollbackAfter time.Duration     `yaml:"rollbackAfter" default:"1h" doc:"How long after a new value was published consumers and checks may take to work with it. Then the value before it is published again, they are told, and the next try waits."`
 	DependsOn     Set               `yaml:"dependsOn" doc:"Credentials that come first in each run: if one of them fails, this one is left as it is. What an account issues depends on the account's password by itself."`
 	Check         Check             `yaml:"check" doc:"Settings of the probe that proves that a value works. It runs without them too."`
+	Elevation     string            `yaml:"elevation" ref:"elevations" doc:"A name out of 'elevations': the role that Rekey takes for as long as it works with what issues this credential. What is in its vault is the vault's own."`
 	Enabled       bool              `yaml:"enabled" default:"true" doc:"false: leave it alone for now."`
 
 	// Kind is the name of the issuer's kind, and Settings the block under that name.
@@ -177,6 +181,8 @@ type Credential struct {
 type Consumer struct {
 	Name  string        `yaml:"-"`
 	Cache time.Duration `yaml:"cache" doc:"How long it may go on using what it held before it was told, such as a job that runs; overlap at most. Each kind has its own default."`
+	// Elevation names the role that is taken for it.
+	Elevation string `yaml:"elevation" ref:"elevations" doc:"A name out of 'elevations': the role that Rekey takes for as long as it tells this consumer and looks at it."`
 
 	// Kind is the name of the consumer's kind, and Settings the block under that name.
 	Kind     string   `yaml:"-"`

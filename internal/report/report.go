@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
@@ -24,7 +25,9 @@ type Run struct {
 	Credentials []Credential `json:"credentials"`
 	// Strangers are credentials that are stamped by Rekey for no secret of this manifest.
 	Strangers []Stranger `json:"strangers,omitempty"`
-	Summary   Summary    `json:"summary"`
+	// Elevations are the rights that the run had.
+	Elevations []Elevation `json:"elevations,omitempty"`
+	Summary    Summary     `json:"summary"`
 }
 
 // Stranger is one of them.
@@ -114,6 +117,42 @@ func NewRun(command, run string, results []engine.Result) Run {
 		doc.Credentials = append(doc.Credentials, c)
 	}
 	return doc
+}
+
+// Elevation is a right that the run had.
+type Elevation struct {
+	Role  string `json:"role"`
+	Place string `json:"place"`
+	Kind  string `json:"kind"`
+	ID    string `json:"id,omitempty"`
+	// From is when it was asked for, and To when it was given back, or ends where it was left.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Until is its stated end, and Bound when it is over at the latest.
+	Until    time.Time `json:"until,omitzero"`
+	Bound    time.Time `json:"bound,omitzero"`
+	Seconds  int       `json:"privilegedSeconds"`
+	Left     bool      `json:"left,omitempty"`
+	Standing bool      `json:"standing,omitempty"`
+	Error    *Error    `json:"error,omitempty"`
+}
+
+// AddElevations adds the rights that the run had.
+func (doc *Run) AddElevations(all []elevation.Taken) {
+	doc.Elevations = append(doc.Elevations, Elevations(all)...)
+}
+
+// Elevations are the rights that something had.
+func Elevations(all []elevation.Taken) (out []Elevation) {
+	for _, t := range all {
+		e := Elevation{Role: t.Right.Role, Place: t.Right.Place, Kind: t.Right.How, ID: t.ID, From: t.From, To: t.To, Until: t.Until, Bound: t.Bound,
+			Seconds: int((t.Had + time.Second - 1) / time.Second), Left: t.Left, Standing: t.Standing}
+		if t.Err != nil {
+			e.Error = newError(t.Err)
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // AddStrangers adds what is stamped for no secret of the manifest.

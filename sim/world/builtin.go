@@ -129,5 +129,6 @@ func BuiltIn() State {
 	builtInDirectory(&s, born, dies)
 	builtInConsumers(&s, born, dies)
 	builtInStorage(&s, born)
+	builtInJIT(&s, born)
 	return s
 }

@@ -30,30 +30,52 @@ var managers = map[string]string{
 // permissionsVersion is the api-version of Microsoft.Authorization/permissions.
 const permissionsVersion = "2022-04-01"
 
-// Resources is Azure Resource Manager as one identity: what resource providers behind it share.
+// directories are Microsoft Graph's hosts, by the sign-in host of the cloud.
+var directories = map[string]string{
+	cloud.AzurePublic.ActiveDirectoryAuthorityHost:     "https://graph.microsoft.com",
+	cloud.AzureGovernment.ActiveDirectoryAuthorityHost: "https://graph.microsoft.us",
+	cloud.AzureChina.ActiveDirectoryAuthorityHost:      "https://microsoftgraph.chinacloudapi.cn",
+}
+
+// Resources is Azure Resource Manager as one identity: what resource providers behind it share. Microsoft Graph's part of
+// Privileged Identity Management is asked in the same way.
 type Resources struct {
-	host string
-	pl   runtime.Pipeline
+	host  string
+	below string // what every path begins with: a token goes nowhere else
+	pl    runtime.Pipeline
 }
 
 // NewResources makes a client whose calls cred signs in, with options that Client.Renewing made. Nothing is sent.
 func NewResources(signedIn policy.ClientOptions, cred azcore.TokenCredential) *Resources {
-	host := managers[signedIn.Cloud.ActiveDirectoryAuthorityHost]
-	bearer := runtime.NewBearerTokenPolicy(cred, []string{host + "/.default"}, nil)
-	return &Resources{host: host, pl: runtime.NewPipeline("rekey", "1", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}}, &signedIn)}
+	return newResources(managers[signedIn.Cloud.ActiveDirectoryAuthorityHost], "/subscriptions/", signedIn, cred)
 }
+
+// NewDirectory makes a client of Microsoft Graph, whose paths begin with /v1.0/.
+func NewDirectory(signedIn policy.ClientOptions, cred azcore.TokenCredential) *Resources {
+	return newResources(directories[signedIn.Cloud.ActiveDirectoryAuthorityHost], "/v1.0/", signedIn, cred)
+}
+
+func newResources(host, below string, signedIn policy.ClientOptions, cred azcore.TokenCredential) *Resources {
+	bearer := runtime.NewBearerTokenPolicy(cred, []string{host + "/.default"}, nil)
+	return &Resources{host: host, below: below, pl: runtime.NewPipeline("rekey", "1", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}}, &signedIn)}
+}
+
+// Audience is the scope of a token for it.
+func (c *Resources) Audience() string { return c.host + "/.default" }
 
 // ResourceCall is one call.
 type ResourceCall struct {
 	Op     string
 	Method string
-	// Path begins with the id of a resource, and Version is the api-version.
+	// Path begins with the id of a resource, and Version is the api-version, which Graph has none of.
 	Path, Version string
 	Query         url.Values // besides the api-version
 	Body          []byte
 	Write         bool // it changes something
 	// Hint is what a person can do about a refusal, and about what is not there.
 	Hint string
+	// Words are those of a refusal's text that may be shown: everything else of it can quote what was sent.
+	Words []string
 }
 
 // Call sends a request and decodes its answer into out: JSON, or the text itself where out is a *string; nil for an
@@ -103,7 +125,10 @@ func (c *Resources) send(ctx context.Context, r ResourceCall) (*http.Response, e
 	if err != nil {
 		return nil, err
 	}
-	q := url.Values{"api-version": {r.Version}}
+	q := url.Values{}
+	if r.Version != "" {
+		q.Set("api-version", r.Version)
+	}
 	for name, values := range r.Query {
 		q[name] = values
 	}
@@ -129,16 +154,16 @@ func (c *Resources) Next(link string) (path string, query url.Values, ok bool) {
 	return plain, query, own && err == nil && perr == nil
 }
 
-// address escapes each part of a path, which must begin at a subscription: a token goes nowhere else. The list of
-// subscriptions alone does not.
+// address escapes each part of a path, which must begin as this client's do: a token goes nowhere else. The list of
+// subscriptions alone is what lies above.
 func (c *Resources) address(path string) (string, error) {
-	if path != "/subscriptions" && !strings.HasPrefix(strings.ToLower(path), "/subscriptions/") {
-		return "", &driver.Error{Kind: driver.Rejected, Op: "call Azure Resource Manager", Detail: "the path is not below a subscription"}
+	if path+"/" != c.below && !strings.HasPrefix(strings.ToLower(path), c.below) {
+		return "", &driver.Error{Kind: driver.Rejected, Op: "call " + c.host, Detail: "the path is not below " + c.below}
 	}
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		if parts[i] = url.PathEscape(p); p == "." || p == ".." {
-			return "", &driver.Error{Kind: driver.Rejected, Op: "call Azure Resource Manager", Detail: "the path is not plain"}
+			return "", &driver.Error{Kind: driver.Rejected, Op: "call " + c.host, Detail: "the path is not plain"}
 		}
 	}
 	return c.host + strings.Join(parts, "/"), nil
@@ -155,12 +180,15 @@ func resourceRefusal(r ResourceCall, resp *http.Response) error {
 	var body struct {
 		Code  string `json:"code"`
 		Error struct {
-			Code string `json:"code"`
+			Code    string `json:"code"`
+			Message string `json:"message"`
 		} `json:"error"`
 	}
 	b, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	if json.Unmarshal(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), &body) == nil {
+		said := slices.DeleteFunc(slices.Clone(r.Words), func(w string) bool { return !strings.Contains(body.Error.Message, w) })
+		e.Detail = strings.Join(said, ", ")
 		for _, code := range []string{body.Code, body.Error.Code} {
 			if Code(code) != "" {
 				e.Code = code
@@ -193,7 +221,23 @@ func (c *Resources) May(ctx context.Context, op, scope, hint string, actions ...
 		if page.NextLink != "" {
 			return nil // more roles than one answer holds: the service itself will say
 		}
-		return &driver.Error{Kind: driver.Denied, Op: op, Detail: "Rekey's identity lacks " + a + " there", Hint: hint, Person: true}
+		return &driver.Error{Kind: driver.Denied, Op: op, Code: "AuthorizationFailed", Detail: "Rekey's identity lacks " + a + " there", Hint: hint, Person: true}
+	}
+	return nil
+}
+
+// Roles says whether the caller has any role at a scope by now. Resource Manager knows of a new one at once; what honours
+// it may take minutes.
+func (c *Resources) Roles(ctx context.Context, op, scope string) error {
+	var page struct {
+		Value []permission `json:"value"`
+	}
+	call := ResourceCall{Op: op, Method: http.MethodGet, Path: scope + "/providers/Microsoft.Authorization/permissions", Version: permissionsVersion}
+	if _, err := c.Call(ctx, call, &page); err != nil {
+		return err
+	}
+	if len(page.Value) == 0 {
+		return &driver.Error{Kind: driver.Denied, Op: op, Code: "AuthorizationFailed", Detail: "there is none"}
 	}
 	return nil
 }
@@ -207,6 +251,11 @@ type permission struct {
 func (p permission) allows(action string) bool {
 	fits := func(pattern string) bool { return wild(strings.ToLower(pattern), strings.ToLower(action)) }
 	return slices.ContainsFunc(p.Actions, fits) && !slices.ContainsFunc(p.NotActions, fits)
+}
+
+// Allows says whether a role with these actions, and without those, allows an action.
+func Allows(actions, notActions []string, action string) bool {
+	return permission{actions, notActions}.allows(action)
 }
 
 // wild is Azure's wildcard: "*" stands for any run of characters, slashes included. It goes back to the last star alone,

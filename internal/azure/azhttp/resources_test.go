@@ -31,15 +31,26 @@ func TestARoleAllowsWhatItsPatternsNameAndNotWhatTheyExcept(t *testing.T) {
 	}
 }
 
-func TestAPathThatIsNotBelowASubscriptionIsNotCalled(t *testing.T) {
-	c := &Resources{host: "https://management.azure.com"}
-	for path, want := range map[string]string{
-		"/subscriptions/s/a b?c": "https://management.azure.com/subscriptions/s/a%20b%3Fc",
-		"/SUBSCRIPTIONS/s":       "https://management.azure.com/SUBSCRIPTIONS/s",
-		"/tenants":               "", "https://elsewhere.example/subscriptions/s": "", "/subscriptions/../x": "", "": "",
+func TestAPathThatIsNotBelowItsBeginningIsNotCalled(t *testing.T) {
+	arm := &Resources{host: "https://management.azure.com", below: "/subscriptions/"}
+	graph := &Resources{host: "https://graph.microsoft.com", below: "/v1.0/"}
+	for _, x := range []struct {
+		c          *Resources
+		path, want string // "" is none
+	}{
+		{arm, "/subscriptions/s/a b?c", "https://management.azure.com/subscriptions/s/a%20b%3Fc"},
+		{arm, "/SUBSCRIPTIONS/s", "https://management.azure.com/SUBSCRIPTIONS/s"},
+		{arm, "/tenants", ""},
+		{arm, "https://elsewhere.example/subscriptions/s", ""},
+		{arm, "/subscriptions/../x", ""},
+		{arm, "", ""},
+		{graph, "/v1.0/roleManagement/directory", "https://graph.microsoft.com/v1.0/roleManagement/directory"},
+		{graph, "/subscriptions/s", ""},
+		{graph, "/v1.0/../beta/x", ""},
+		{graph, "/subscriptions", ""},
 	} {
-		if got, err := c.address(path); got != want || (err == nil) != (want != "") {
-			t.Errorf("%s: %q %v", path, got, err)
+		if got, err := x.c.address(x.path); got != x.want || (err == nil) != (x.want != "") {
+			t.Errorf("%s%s: %q %v", x.c.host, x.path, got, err)
 		}
 	}
 }

@@ -89,6 +89,7 @@ func canonical(n *node) string {
 	}
 	lines = append(lines, several(older)...)
 	lines = append(lines, c.consumers(n, s)...)
+	lines = append(lines, c.elevations(n)...)
 	var loose []string
 	for _, t := range s.Tokens {
 		if t.Alive(n.at) && !c.named(t.ID) {

@@ -221,10 +221,7 @@ func (p *process) goOn(set func(*engine.Credential)) []engine.Result {
 	a, err := app.New(app.Config{
 		Manifest: p.run.manifest, Transport: p, Log: log,
 		Getenv: func(name string) string {
-			if name == "REKEY_CLIENT_SECRET" {
-				return secretRekey
-			}
-			return ""
+			return map[string]string{"REKEY_CLIENT_SECRET": secretRekey, "BROKER_CLIENT_SECRET": secretBroker}[name]
 		},
 	})
 	if err != nil {
@@ -241,7 +238,7 @@ func (p *process) goOn(set func(*engine.Credential)) []engine.Result {
 	}
 	e := engine.New(engine.Config{
 		Ledger: p, Log: log, MaxWait: 5 * time.Minute, Parallel: 1, Interval: p.run.manifest.Schedule,
-		Random: p.run.random, Now: p.now,
+		Random: p.run.random, Now: p.now, Rights: a.Rights(),
 	})
 	return e.Run(p.ctx, creds)
 }

@@ -47,6 +47,8 @@ type script struct {
 	watched func(*reader) func()
 	// during is done by a person at a point of the first run.
 	during map[int]deed
+	// sweeps has what is past its stated end be ended, as a schedule does.
+	sweeps bool
 }
 
 // undisturbed is a run to which nothing happens.
@@ -146,6 +148,9 @@ func playHere(t *testing.T, n *node, s script) ending {
 	out := ending{next: &node{from: n, manifest: n.manifest, promise: n.promise, foreign: n.foreign, persons: n.persons, mayHold: n.mayHold || s.persons, lastCalm: n.lastCalm, excused: h.Excused}}
 	if s.persons {
 		out.next.persons++
+	}
+	if s.sweeps {
+		r.sweep()
 	}
 	calm := s.act == nil && len(s.plans) == 1 && len(s.plans[0]) == 0 && len(s.during) == 0 && s.set == nil
 	if len(s.plans) > 0 {

@@ -413,6 +413,9 @@ func calmDown(t *testing.T, n *node, known map[string]bool) (chain []string, bro
 				// What was done a moment ago may be done once more, to no effect.
 				at = play(t, at, script{until: lag}).next
 			}
+			if end := at.elevatedUntil(); !end.IsZero() {
+				at = play(t, at, script{until: end.Sub(at.at) + time.Minute, sweeps: true}).next
+			}
 			last := play(t, at, undisturbed)
 			played++
 			chain = append(chain, told(&last))

@@ -101,7 +101,7 @@ type field struct {
 
 // fields are all explorations. A kind that the manifest can name brings its own, or TestEveryKindIsExplored fails.
 func fields() []field {
-	return slices.Concat(patFields(), appSecretFields(), madeFields(), certificateFields(), consumerFields(), patsFields(), slotFields())
+	return slices.Concat(patFields(), appSecretFields(), madeFields(), certificateFields(), consumerFields(), patsFields(), slotFields(), elevatedFields())
 }
 
 // patFields are the worlds of a personal access token. The first field is what a run can find at all, and gets

@@ -34,6 +34,8 @@ type Promise struct {
 	Cache time.Duration
 	// Consumers are what is told of it.
 	Consumers []consumer.One
+	// Elevation is the right that its vault is worked with under, nil if that is held for good.
+	Elevation *Elevation
 }
 
 // DueAt is when a token that lives from and to is to be replaced.
@@ -155,14 +157,14 @@ func (c Checker) Check(h *History) []Violation {
 }
 
 // Always are the checkers that hold after every effect.
-var Always = []Checker{Gap, Foreign, Revoke, Once, Fresh, Intent, Record}
+var Always = []Checker{Gap, Foreign, Revoke, Once, Fresh, Intent, Record, Elevated}
 
 // AtEnd are the checkers that hold when runs have ended.
 var AtEnd = []Checker{Pairs, Leak}
 
 // Settled are the checkers that hold once faults are over, everybody had the runs that it takes, and a last run was
 // made with nothing left to do. The last run is that of the last process.
-var Settled = []Checker{Stray, Converged, Told, Idle}
+var Settled = []Checker{Stray, Converged, Told, Idle, GivenBack}
 
 // All lists every checker.
 func All() []Checker { return slices.Concat(Always, AtEnd, Settled) }

@@ -85,7 +85,7 @@ func (k Kind) About(operation string, r *http.Request, body []byte) (id, name, v
 
 // Writes says whether a request that is called so may change something.
 func Writes(method, operation string) bool {
-	return method != http.MethodGet && operation != "token" && operation != kindOf(operation).Probe && !consumer.Tries(operation)
+	return method != http.MethodGet && operation != "token" && operation != "ValidateRoleAssignmentRequest" && operation != kindOf(operation).Probe && !consumer.Tries(operation)
 }
 
 func patOperation(r *http.Request) string {

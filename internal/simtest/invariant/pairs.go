@@ -26,25 +26,39 @@ var effects = map[string][]string{
 	"RemoveKey": {"revoke"},
 
 	"UpdateUser": {"set"},
+
+	// A share that is given back while others have theirs is a write like the one that takes it.
+	"PutRoleAssignment":           {"elevate", "release"},
+	"DeleteRoleAssignment":        {"release"},
+	"PutRoleAssignmentRequest":    {"elevate", "release"},
+	"CancelRoleAssignmentRequest": {"release"},
 }
+
+// ofRole says whether an effect takes or gives back a right, which may be in the middle of another effect.
+func ofRole(effect string) bool { return effect == "elevate" || effect == "release" }
 
 // Intent holds if each change of Azure was announced: the process had an entry open that intends it.
 var Intent = Checker{
 	Name:  "intent",
 	Holds: "every effect has a ledger entry, written before it, that says that it was intended",
 	broken: func(h *History, report func(string, ...any)) {
-		open := map[int]ledger.Entry{}
+		type intent struct {
+			process int
+			role    bool
+		}
+		open := map[intent]ledger.Entry{}
 		for _, e := range h.Events {
 			switch {
 			case e.Entry != nil && !e.Entry.Refused && e.Entry.Phase == ledger.Intended:
-				open[e.Process] = e.Entry.Entry
+				open[intent{e.Process, ofRole(e.Entry.Effect)}] = e.Entry.Entry
 			case e.Entry != nil:
-				delete(open, e.Process)
+				delete(open, intent{e.Process, ofRole(e.Entry.Effect)})
 			case e.Ended != nil:
-				delete(open, e.Process)
+				delete(open, intent{e.Process, false})
+				delete(open, intent{e.Process, true})
 			case e.Call != nil && e.Call.Write && e.Call.Applied() && !e.Call.Late:
 				names, known := h.effectsOf(e.Call)
-				is, has := open[e.Process]
+				is, has := open[intent{e.Process, known && ofRole(names[0])}]
 				if !h.concerns(e.Call) || e.Call.Operation == "UpdateSecret" && !e.Call.Changed {
 					continue
 				}

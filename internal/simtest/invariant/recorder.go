@@ -229,6 +229,9 @@ func Operation(r *http.Request) string {
 	if name := consumer.Operation(r); name != "" {
 		return name
 	}
+	if name := elevating(r); name != "" {
+		return name
+	}
 	switch {
 	case strings.HasSuffix(host, ".vault.azure.net"):
 		switch {

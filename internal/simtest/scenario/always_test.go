@@ -147,27 +147,32 @@ func (b *bed) entries() (out []ledger.Entry) {
 // the ledger with the request log: nothing was done that no entry intends, and nothing is said to be done that was not.
 func (b *bed) theLedgerIsWhole() {
 	b.Helper()
-	open := map[string]ledger.Entry{} // run
+	open := map[string]ledger.Entry{} // by run
 	intended, done := map[string]int{}, map[string]int{}
 	seq := map[string]int{}
 	for _, e := range b.entries() {
-		if e.Schema != ledger.Schema || e.Run == "" || e.Credential != credential || e.Target == "" || e.Seq != seq[e.Run]+1 {
+		ofRole := e.Effect == "elevate" || e.Effect == "release"
+		if e.Schema != ledger.Schema || e.Run == "" || (e.Credential != credential) != ofRole || e.Target == "" || e.Seq != seq[e.Run]+1 {
 			b.Errorf("a malformed entry, or one out of order: %+v", e)
 		}
 		seq[e.Run] = e.Seq
-		was, isOpen := open[e.Run]
+		of := e.Run
+		if ofRole { // which may be taken in the middle of another effect
+			of += " role"
+		}
+		was, isOpen := open[of]
 		if e.Phase == ledger.Intended {
 			if isOpen {
 				b.Errorf("%s %s has no end in the ledger", was.Effect, was.Target)
 			}
-			open[e.Run] = e
+			open[of] = e
 			intended[write(e.Effect)]++
 			continue
 		}
 		if !isOpen || was.Effect != e.Effect || was.Target != e.Target {
 			b.Errorf("%s %s ended (%s) and was not intended", e.Effect, e.Target, e.Phase)
 		}
-		delete(open, e.Run)
+		delete(open, of)
 		switch e.Phase {
 		case ledger.Done:
 			done[write(e.Effect)]++

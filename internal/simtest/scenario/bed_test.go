@@ -252,10 +252,7 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 		env := cli.Env{
 			Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Transport: network, Version: "v0.0.0-test",
 			Getenv: func(name string) string {
-				if name == "REKEY_CLIENT_SECRET" {
-					return secretRekey
-				}
-				return ""
+				return map[string]string{"REKEY_CLIENT_SECRET": secretRekey, "BROKER_CLIENT_SECRET": secretBroker}[name]
 			},
 		}
 		o.code = cli.Main(ctx, env, append(slices.Clone(args), "--json", "--verbose", "-f", b.file()))

@@ -18,6 +18,8 @@ type settings struct {
 	secret                          bool   // it is a client secret and no PAT
 	certificate                     bool   // it is an application's certificate
 	made                            string // it is a value of our own making: its settings
+	elevation                       string // how the vault's role is taken: an elevation without role, scope and broker
+	right                           string // an elevation of that name, for a consumer
 }
 
 // usual is replaced after four days, and lives on for one.
@@ -44,8 +46,23 @@ func (s settings) yaml() string {
 	line("  svc-devops-pat: %s", s.account)
 	line("vaults:")
 	line("  rekey: {name: kv-rekey}")
-	line("  prod: {name: kv-pat-prod}")
+	if s.elevation == "" {
+		line("  prod: {name: kv-pat-prod}")
+	} else {
+		line("  prod: {name: kv-pat-prod, elevation: writer}")
+	}
 	line("  apps: {name: kv-apps}")
+	if s.elevation != "" || s.right != "" {
+		line("brokers:")
+		line("  broker: {identity: {clientSecret: {clientId: %s, env: BROKER_CLIENT_SECRET}}}", world.AppBroker)
+		line("elevations:")
+	}
+	if s.right != "" {
+		line("  right: {broker: broker, %s}", s.right)
+	}
+	if s.elevation != "" {
+		line("  writer: {role: Key Vault Secrets Officer, scope: %s, broker: broker, %s}", prodScope, s.elevation)
+	}
 	line("schedule: %s", s.schedule)
 	line("ledger: %s", s.ledger)
 	line("credentials:")
