@@ -14,9 +14,14 @@ import (
 // decoders are the calls that make something of what came from outside, by the package that calls, with the fuzz
 // targets there that hold them to the bounds of simtest/badinput. What has none says why in brackets.
 var decoders = map[string]string{
+	"internal/artifact encoding/json.Unmarshal":                      "FuzzParse",
+	"internal/artifact net/url.Parse":                                "(an address that the environment says, of which nothing but https passes)",
+	"internal/artifact strconv.ParseUint":                            "(a number that the environment says, taken as it is or not at all)",
+	"internal/azure/appendblob strconv.Atoi":                         "FuzzView",
+	"internal/azure/appendblob strconv.ParseInt":                     "FuzzView",
 	"internal/azure/appservice encoding/json.Unmarshal":              "FuzzReferences",
 	"internal/azure/automation time.Parse":                           "FuzzJob",
-	"internal/azure/azhttp encoding/json.Unmarshal":                  "FuzzDecode",
+	"internal/azure/azhttp encoding/json.Unmarshal":                  "FuzzDecode FuzzIdentity",
 	"internal/azure/azhttp io.ReadAll":                               "FuzzDecode",
 	"internal/azure/azhttp mime.ParseMediaType":                      "FuzzFailure",
 	"internal/azure/azhttp net/http.ParseTime":                       "FuzzRetryAfter",
@@ -61,6 +66,8 @@ var decoders = map[string]string{
 	"internal/cli time.Parse":                                        "(a person's own words on the command line)",
 	"internal/cli net/url.Parse":                                     "(a sign-in's address, of which nothing but https passes)",
 	"internal/driver time.Parse":                                     "FuzzMark",
+	"internal/events encoding/json.Unmarshal":                        "FuzzCursor",
+	"internal/events io.ReadAll":                                     "FuzzCursor",
 	"internal/hook/webhook net/url.Parse":                            "(the manifest's own address)",
 	"internal/ledger encoding/json.Unmarshal":                        "FuzzLines FuzzProof FuzzExport",
 	"internal/ledger note.NewSigner":                                 "FuzzKeys",
@@ -90,7 +97,7 @@ var reading = map[string][]string{
 
 // inward are the parts of the program that hear of the outside. The manifest's reader is held by its own targets, call
 // or no call: FuzzParse, FuzzPieces and FuzzQuick.
-var inward = []string{"cmd/...", "internal/app", "internal/azure/...", "internal/cli", "internal/db/...", "internal/driver", "internal/engine", "internal/hook/...", "internal/ledger", "internal/random", "internal/report", "internal/rotation", "internal/secret", "internal/web/..."}
+var inward = []string{"cmd/...", "internal/app", "internal/artifact", "internal/azure/...", "internal/cli", "internal/db/...", "internal/driver", "internal/engine", "internal/events", "internal/hook/...", "internal/ledger", "internal/random", "internal/report", "internal/rotation", "internal/secret", "internal/web/..."}
 
 func TestEveryDecoderHasAFuzzTarget(t *testing.T) {
 	t.Parallel()

@@ -135,7 +135,7 @@ func New(env Env) *cobra.Command {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
 		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
-	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand(), o.elevateCommand(), o.elevationsCommand(), o.doctorCommand())
+	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand(), o.eventsCommand(), o.elevateCommand(), o.elevationsCommand(), o.doctorCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}
@@ -169,8 +169,11 @@ type options struct {
 	json    bool
 	verbose bool
 	quiet   bool
-	// reason and ticket are told to whoever gives a role.
+	// reason and ticket are a person's words: for whoever gives a role, and for the run's artefact.
 	reason, ticket string
+	// evidence is what the commands that have effects keep of a run; unkept says that it could not be.
+	evidence evidence
+	unkept   bool
 }
 
 func (o *options) log() *slog.Logger {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekeyhq/rekey/internal/app"
+	"github.com/rekeyhq/rekey/internal/artifact"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -65,12 +66,23 @@ func (o *options) validateCommand() *cobra.Command {
 
 func (o *options) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "print the manifest's JSON Schema, for editors",
+		Use: "schema [artifact]", Short: "print the manifest's JSON Schema, for editors, or that of a run's artefact",
 		Long: `Schema prints the manifest's JSON Schema. An editor that knows it completes names, explains them and marks what is
-wrong. It says less than rekey validate, which also holds names against each other.`,
-		Example: example("rekey schema > rekey.schema.json", "# then, as the manifest's first line:", "# yaml-language-server: $schema=rekey.schema.json"),
-		Args:    none,
-		RunE: func(*cobra.Command, []string) error {
+wrong. It says less than rekey validate, which also holds names against each other.
+
+Schema artifact prints the JSON Schema of what --artifact writes.`,
+		Example: example("rekey schema > rekey.schema.json", "# then, as the manifest's first line:", "# yaml-language-server: $schema=rekey.schema.json", "rekey schema artifact"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "artifact" {
+				return nil
+			}
+			return none(cmd, args)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				_, err := o.env.Stdout.Write(artifact.Schema())
+				return err
+			}
 			_, err := o.env.Stdout.Write(append(manifest.Schema(app.Kinds()), '\n'))
 			return err
 		},
@@ -176,6 +188,7 @@ credential out of it: the next apply would issue a new one.`,
 			return o.retire(ctx, names, alive)
 		},
 	}
+	o.evidenceFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }

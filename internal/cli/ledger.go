@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ func folderFlag(cmd *cobra.Command, folder *string) {
 }
 
 // readLedger opens a ledger to be read, by its folder or by the manifest's.
-func (o *options) readLedger(folder string) (ledger.Reader, error) {
+func (o *options) readLedger(ctx context.Context, folder string) (ledger.Reader, error) {
 	if folder == "" {
 		m, problems, err := o.manifest()
 		if err != nil {
@@ -42,6 +43,13 @@ func (o *options) readLedger(folder string) (ledger.Reader, error) {
 		if problems.Failed() {
 			fmt.Fprint(o.env.Stderr, problems)
 			return nil, Exit(ExitUsage, fmt.Errorf("%w: name the ledger's folder with --folder, or mend the lines above", errManifest))
+		}
+		if m.Ledger.Blob != "" {
+			a, err := o.start(m, problems)
+			if err != nil {
+				return nil, err
+			}
+			return a.Ledger(ctx)
 		}
 		if m.Ledger.Folder == "" {
 			return nil, Exit(ExitUsage, fmt.Errorf("the manifest %s names no ledger: name a folder with --folder", o.file))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,37 +13,73 @@ import (
 	"github.com/rekeyhq/rekey/internal/manifest"
 )
 
-// openLedger opens the manifest's ledger, or says that there is none and prints the entries. What it returns ends the
-// run's part of it: a checkpoint, if anything was recorded. That stops nothing any more, so all it can do is to say so.
+// book is the ledger of a run.
+type book struct {
+	ledger *ledger.Ledger // nil if the manifest names none
+	home   ledger.Home
+	signed bool
+	close  func()
+}
+
+// openLedger opens the ledger of what has no artefact. What it returns ends its part: what was recorded is covered and
+// handed on.
 func (o *options) openLedger(a *app.App, cfg *engine.Config) (func(), error) {
+	ctx := context.Background() // what was done is recorded whether or not somebody interrupts it
+	b, err := o.openBook(ctx, a, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		defer b.close()
+		_, _ = o.cover(b)
+		o.handOn(ctx, a, b)
+	}, nil
+}
+
+// openBook opens the manifest's ledger, or says that there is none and prints the entries.
+func (o *options) openBook(ctx context.Context, a *app.App, cfg *engine.Config) (*book, error) {
 	m := a.Manifest().Ledger
-	if m.Folder == "" {
-		fmt.Fprintln(o.env.Stderr, "rekey: no durable ledger: the manifest names none, so its entries are printed here")
+	if m.Folder+m.Blob == "" {
+		where := "its entries are printed here"
+		if o.evidence.dir != "" {
+			where += ", and are in the run's artefact"
+		}
+		fmt.Fprintf(o.env.Stderr, "rekey: no durable ledger: the manifest names none, so %s\n", where)
 		cfg.Ledger = &ledger.Writer{W: o.env.Stderr}
-		return func() {}, nil
+		return &book{close: func() {}}, nil
 	}
 	key, err := o.ledgerKey(a, m.Key)
 	if err != nil {
 		return nil, Exit(ExitFailed, fmt.Errorf("nothing is done, since the manifest wants the ledger signed: %w", err))
 	}
-	folder, err := ledger.OpenFolder(a.Path(m.Folder))
+	home, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, Exit(ExitFailed, fmt.Errorf("nothing is done that cannot be recorded: %w", err))
 	}
-	l := ledger.New(folder, key)
-	cfg.Ledger = l
-	return func() {
-		defer folder.Close()
-		c, err := l.Checkpoint()
-		switch {
-		case errors.Is(err, ledger.ErrChanged):
-			fmt.Fprintf(o.env.Stderr, "rekey: the ledger was changed: %s; it is not signed over. Say rekey ledger verify, which names what was changed; the entries of this run are written\n", safe(err.Error()))
-		case err != nil:
-			fmt.Fprintf(o.env.Stderr, "rekey: the entries are written, but no checkpoint covers them yet: %s; the next run that records something makes one\n", safe(err.Error()))
-		case c.Size > 0 && key == nil && !o.quiet:
-			fmt.Fprintln(o.env.Stderr, "rekey: the ledger is not signed: the manifest names no key for it (rekey ledger keygen makes one)")
-		}
-	}, nil
+	l := ledger.New(home, key)
+	cfg.Ledger, cfg.Witness = l, l.Witness
+	b := &book{l, home, key != nil, func() {}}
+	if c, ok := home.(io.Closer); ok {
+		b.close = func() { c.Close() }
+	}
+	return b, nil
+}
+
+// cover makes a checkpoint, if anything was recorded. That stops nothing any more, so all it can do is to say so.
+func (o *options) cover(b *book) (ledger.Checkpoint, error) {
+	if b.ledger == nil {
+		return ledger.Checkpoint{}, nil
+	}
+	c, err := b.ledger.Checkpoint()
+	switch {
+	case errors.Is(err, ledger.ErrChanged):
+		fmt.Fprintf(o.env.Stderr, "rekey: the ledger was changed: %s; it is not signed over. Say rekey ledger verify, which names what was changed; the entries of this run are written\n", safe(err.Error()))
+	case err != nil:
+		fmt.Fprintf(o.env.Stderr, "rekey: the entries are written, but no checkpoint covers them yet: %s; the next run that records something makes one\n", safe(err.Error()))
+	case c.Size > 0 && !b.signed && !o.quiet:
+		fmt.Fprintln(o.env.Stderr, "rekey: the ledger is not signed: the manifest names no key for it (rekey ledger keygen makes one)")
+	}
+	return c, err
 }
 
 // ledgerKey reads the key that signs, nil if the manifest names none.

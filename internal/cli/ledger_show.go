@@ -68,20 +68,28 @@ func (o *options) ledgerShowCommand() *cobra.Command {
 	var folder string
 	var of selection
 	var last int
+	var unknown bool
 	cmd := &cobra.Command{
 		Use: "show", Short: "show entries, the newest last",
 		Long: `Show prints entries in the order in which they were written. It reads what is there and holds it against nothing: verify
 does that. With --json each entry is whole, with its reason, its ids and what an error said.`,
 		Example: example("rekey ledger show --last 20", "rekey ledger show --credential devops-pat --since 7d", "rekey ledger show --run 01m7y2pqh4tqpq43th --json"),
 		Args:    none,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := of.wanted()
 			if err != nil {
 				return err
 			}
-			r, err := o.readLedger(folder)
+			r, err := o.readLedger(cmd.Context(), folder)
 			if err != nil {
 				return err
+			}
+			if unknown {
+				all, err := standing(r, wanted)
+				if err != nil {
+					return Exit(ExitFailed, err)
+				}
+				return wrote(o.showEntries(all))
 			}
 			var all []shown
 			err = ledger.Walk(r, func(n int64, e ledger.Entry) error {
@@ -104,8 +112,20 @@ does that. With --json each entry is whole, with its reason, its ids and what an
 	}
 	folderFlag(cmd, &folder)
 	of.flags(cmd)
+	cmd.Flags().BoolVar(&unknown, "unknown", false, "only effects whose answers were lost, and of which there is no later word")
 	cmd.Flags().IntVar(&last, "last", 0, "only so many of the newest; 0 is all")
 	return cmd
+}
+
+// standing are the entries of effects whose ends nobody knows.
+func standing(r ledger.Reader, wanted ledger.Wanted) (all []shown, err error) {
+	open, err := ledger.Standing(r)
+	for _, x := range open {
+		if wanted == nil || wanted(x.Number, x.Entry) {
+			all = append(all, shown{x.Number, x.Entry})
+		}
+	}
+	return all, err
 }
 
 func (o *options) showEntries(all []shown) error {

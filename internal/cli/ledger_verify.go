@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,30 +10,36 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rekeyhq/rekey/internal/artifact"
+	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/printable"
 )
 
 // verifyFlags say what is verified, and by what.
 type verifyFlags struct {
-	folder, proof, export string
-	keys, held            []string
+	folder, proof, export, artifact string
+	keys, held                      []string
+	vault                           bool
 }
 
 func (o *options) ledgerVerifyCommand() *cobra.Command {
 	var v verifyFlags
 	cmd := &cobra.Command{
-		Use: "verify", Short: "hold the ledger, a proof or an export against the key that verifies",
+		Use: "verify", Short: "hold the ledger, a proof, an export or an artefact against the key that verifies",
 		Long: `Verify works the tree out of the entries and holds it against every checkpoint, offline, with nothing but the key that
 verifies. It names what does not fit: entries that were altered, dropped, inserted or moved, a ledger that was cut
 off, a torn line, a checkpoint that was altered, and two checkpoints that do not agree. With --checkpoint it also shows
 that the ledger goes on from a checkpoint that you have kept; nothing else shows that its end, checkpoints included, was
 not taken away. Without --key a ledger is only held against itself.
 
+With --vault it signs in with the manifest's identity and reads the tags of all versions of the manifest's secrets: each
+one that Rekey published says how many entries the ledger had then, and their root.
+
 It exits with 0 if everything holds, and with 1 if anything does not.`,
-		Example: example("rekey ledger verify --key prod-ledger.pub", "rekey ledger verify --folder ./copy --key prod-ledger.pub --checkpoint january.checkpoints", "rekey ledger verify --proof entry-7.json --key prod-ledger.pub", "rekey ledger verify --export audit.jsonl --key prod-ledger.pub"),
+		Example: example("rekey ledger verify --key prod-ledger.pub", "rekey ledger verify --folder ./copy --key prod-ledger.pub --checkpoint january.checkpoints", "rekey ledger verify --proof entry-7.json --key prod-ledger.pub", "rekey ledger verify --export audit.jsonl --key prod-ledger.pub", "rekey ledger verify --artifact run.json --key prod-ledger.pub"),
 		Args:    none,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			keys, err := verifiers(v.keys)
 			if err != nil {
 				return err
@@ -44,18 +51,30 @@ It exits with 0 if everything holds, and with 1 if anything does not.`,
 			switch {
 			case v.proof != "" && v.export != "" || v.proof != "" && len(held) > 0:
 				return Exit(ExitUsage, errors.New("verify --proof checks one proof and nothing else: leave --export and --checkpoint out"))
-			case (v.proof != "" || v.export != "") && len(keys) == 0:
+			case v.artifact != "" && (v.proof+v.export != "" || len(held) > 0):
+				return Exit(ExitUsage, errors.New("verify --artifact checks one artefact and nothing else: leave --proof, --export and --checkpoint out"))
+			case v.vault && v.proof+v.export+v.artifact != "":
+				return Exit(ExitUsage, errors.New("verify --vault holds the ledger against the vaults: leave --proof, --export and --artifact out"))
+			case v.proof+v.export+v.artifact != "" && len(keys) == 0:
 				return Exit(ExitUsage, errors.New("what came from elsewhere shows nothing without a key: name the one that verifies with --key"))
+			case v.artifact != "":
+				return o.verifyArtifact(v.artifact, keys)
 			case v.proof != "":
 				return o.verifyProof(v.proof, keys)
 			case v.export != "":
 				return o.verifyExport(v.export, keys, held)
 			}
-			r, err := o.readLedger(v.folder)
+			r, err := o.readLedger(cmd.Context(), v.folder)
 			if err != nil {
 				return err
 			}
-			report, err := ledger.Verify(r, ledger.Options{Keys: keys, Held: held})
+			var seen []ledger.Seen
+			if v.vault {
+				if seen, err = o.seenByVaults(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			report, err := ledger.Verify(r, ledger.Options{Keys: keys, Held: held, Seen: seen})
 			if err != nil {
 				return Exit(ExitFailed, err)
 			}
@@ -66,8 +85,27 @@ It exits with 0 if everything holds, and with 1 if anything does not.`,
 	cmd.Flags().StringArrayVar(&v.keys, "key", nil, "a key that verifies, or a file with some; again for each further one")
 	cmd.Flags().StringArrayVar(&v.held, "checkpoint", nil, "a file with checkpoints of this ledger that you have kept, such as an older copy of ledger.checkpoints")
 	cmd.Flags().StringVar(&v.proof, "proof", "", "check this proof, as rekey ledger prove writes it, in place of the ledger")
+	cmd.Flags().BoolVar(&v.vault, "vault", false, "hold it against the manifest's vaults too: each version that Rekey published says what the ledger was; this signs in and reads tags")
+	cmd.Flags().StringVar(&v.artifact, "artifact", "", "check the artefact of a run, as --artifact writes it, in place of the ledger")
 	cmd.Flags().StringVar(&v.export, "export", "", "check this export, as rekey ledger export writes it, in place of the ledger")
 	return cmd
+}
+
+// seenByVaults is what the versions of the manifest's secrets say of the ledger.
+func (o *options) seenByVaults(ctx context.Context) (out []ledger.Seen, err error) {
+	_, creds, err := o.credentials(nil)
+	if err != nil {
+		return nil, err
+	}
+	all, err := engine.New(engine.Config{Ledger: nothing{}, Log: o.log()}).Witnesses(ctx, creds)
+	if err != nil {
+		return nil, failure(err)
+	}
+	for _, w := range all {
+		name := fmt.Sprintf("version %s of secret %s, of %s,", printable.Name(w.Version), printable.Name(w.Secret), when(w.Created, time.Time{}))
+		out = append(out, ledger.Seen{Name: name, Size: w.Size, Root: w.Root})
+	}
+	return out, nil
 }
 
 func heldIn(files []string) (out []ledger.Held, err error) {
@@ -119,6 +157,9 @@ func (o *options) printReport(r ledger.Report) {
 	if !r.OK {
 		word = p.paint(red, "does not hold")
 	}
+	if r.Witnesses > 0 {
+		by += "; held against " + count(r.Witnesses, "version") + " in the vaults"
+	}
 	fmt.Fprintf(p.w, "ledger: %s; %s, %d of them under %s\n", word, entriesOf(r.Entries), r.Covered, by)
 }
 
@@ -155,6 +196,31 @@ func (o *options) verifyProof(name string, keys []ledger.Verifier) error {
 	if e := got.Said; e.Run != "" {
 		fmt.Fprintf(o.env.Stdout, "  %s  %s  %s %s  %s\n", e.Time.UTC().Format(time.RFC3339), printable.Name(e.Credential), printable.Name(e.Effect), e.Phase, printable.Name(e.Target))
 	}
+	return nil
+}
+
+func (o *options) verifyArtifact(name string, keys []ledger.Verifier) error {
+	b, err := readSmall(name)
+	if err != nil {
+		return Exit(ExitUsage, fmt.Errorf("read the artefact: %w", err))
+	}
+	got, err := artifact.Verify(b, keys)
+	if err != nil {
+		return Exit(ExitFailed, err)
+	}
+	if o.json {
+		return wrote(writeJSON(o.env.Stdout, struct {
+			Schema  string `json:"schema"`
+			Run     string `json:"run"`
+			Command string `json:"command"`
+			Outcome string `json:"outcome"`
+			Entries int    `json:"entries"`
+			Of      int64  `json:"of"`
+			Origin  string `json:"origin"`
+		}{"rekey.artifact-verified/1", got.Run, got.Command, got.Outcome, got.Entries, got.Checkpoint.Size, got.Checkpoint.Origin}))
+	}
+	fmt.Fprintf(o.env.Stdout, "ok: this is what run %s (%s, %s) has said of itself: its %s are among the %d that %s has signed, the last one with the digest of its statement\n",
+		printable.Name(got.Run), printable.Name(got.Command), printable.Name(got.Outcome), entriesOf(int64(got.Entries)), got.Checkpoint.Size, got.Checkpoint.Origin)
 	return nil
 }
 
@@ -207,8 +273,8 @@ show prints, or RUN:SEQ.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := o.readLedger(folder)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := o.readLedger(cmd.Context(), folder)
 			if err != nil {
 				return err
 			}
@@ -241,12 +307,12 @@ each entry has a proof of its own. Whoever has the key that verifies can check i
 --export FILE.`,
 		Example: example("rekey ledger export > audit.jsonl", "rekey ledger export --credential devops-pat --since 2026-01-01 --out audit.jsonl"),
 		Args:    none,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := of.wanted()
 			if err != nil {
 				return err
 			}
-			r, err := o.readLedger(folder)
+			r, err := o.readLedger(cmd.Context(), folder)
 			if err != nil {
 				return err
 			}

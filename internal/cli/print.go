@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/artifact"
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/printable"
@@ -252,7 +253,7 @@ func (p *printer) status(doc report.Status, now time.Time) {
 
 // progress prints ledger entries as they come. On a terminal it also says what is under way.
 func (p *printer) progress(e ledger.Entry) {
-	if e.Effect == "prove" && e.Phase != ledger.Failed {
+	if e.Effect == "prove" && e.Phase != ledger.Failed || e.Effect == artifact.Attested {
 		return
 	}
 	name := p.paint(bold, safe(cmp.Or(e.Credential, string(roleName))))
@@ -269,6 +270,8 @@ func (p *printer) progress(e ledger.Entry) {
 		fmt.Fprintf(p.w, "%s  %s\n", name, text)
 	case ledger.Unknown:
 		fmt.Fprintf(p.w, "%s  %s\n", name, p.paint(yellow, e.Effect+" "+safe(e.Target)+": the answer was lost; looking what became of it"))
+	case ledger.Recovered:
+		fmt.Fprintf(p.w, "%s  %s %s after all\n", name, past[e.Effect], safe(e.Target))
 	case ledger.Failed:
 		fmt.Fprintf(p.w, "%s  %s\n", name, p.paint(red, safe(e.Error)))
 	}

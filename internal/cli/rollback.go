@@ -55,6 +55,7 @@ rollback twice is harmless: what was rolled back already is left as it is.`,
 			return o.rollback(cmd.Context(), names, []string{act.Record.IssuerID, act.Record.Predecessor}, wait)
 		},
 	}
+	o.evidenceFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().DurationVar(&wait, "wait", 5*time.Minute, "sleep at most this long for what is due soon")
 	return cmd

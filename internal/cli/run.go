@@ -55,6 +55,7 @@ run finds out what is there and goes on.`,
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 5*time.Minute, "sleep at most this long for what is due soon; longer waits end the run")
+	o.evidenceFlags(cmd)
 	cmd.Flags().BoolVar(&verify, "verify", false, "read and probe every current value, and replace what does not work")
 	cmd.Flags().BoolVar(&all, "all", false, "list credentials with nothing to do too")
 	return cmd
@@ -86,6 +87,7 @@ what was there when you asked is revoked as soon as the new ones are published, 
 			return o.finish(doc, true, false)
 		},
 	}
+	o.evidenceFlags(cmd)
 	cmd.Flags().BoolVar(&compromised, "compromised", false, "revoke the old one as soon as the new one is published")
 	cmd.Flags().DurationVar(&wait, "wait", 5*time.Minute, "sleep at most this long for what is due soon")
 	return cmd
@@ -152,6 +154,9 @@ func (o *options) credentials(names []string) (*app.App, []engine.Credential, er
 
 // do runs credentials and makes the document of what came of it.
 func (o *options) do(ctx context.Context, command string, names []string, set func(*engine.Credential), cfg engine.Config, act bool) (report.Run, error) {
+	if err := o.checkWords(); err != nil {
+		return report.Run{}, err
+	}
 	a, creds, err := o.credentials(names)
 	if err != nil {
 		return report.Run{}, err
@@ -164,25 +169,51 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 		e := engine.New(cfg)
 		return report.NewRun(command, e.RunID(), e.Plan(ctx, creds)), nil
 	}
-	closeLedger, err := o.openLedger(a, &cfg)
+	book, err := o.openBook(ctx, a, &cfg)
 	if err != nil {
 		return report.Run{}, err
 	}
-	defer closeLedger()
+	defer book.close()
+	w, err := o.evidence.begin(&cfg)
+	if err != nil {
+		return report.Run{}, err
+	}
 	if !o.quiet {
 		p := newPrinter(o.env.Stderr, o.env)
 		cfg.Report, cfg.Waiting = p.progress, p.waiting
 		a.Rights().Tell(p.waitingFor, cfg.MaxWait)
 	}
-	e := engine.New(cfg)
+	r := ran{engine: engine.New(cfg)}
 	release := o.untilReleased(a)
-	doc := report.NewRun(command, e.RunID(), e.Run(ctx, creds))
+	r.results = r.engine.Run(ctx, creds)
 	release()
-	doc.AddElevations(e.Taken())
+	r.doc = report.NewRun(command, r.engine.RunID(), r.results)
+	r.doc.AddElevations(r.engine.Taken())
 	if len(names) == 0 {
-		doc.AddStrangers(e.Strangers(creds))
+		r.doc.AddStrangers(r.engine.Strangers(creds))
 	}
-	return doc, nil
+	o.end(ctx, a, book, w, r)
+	return r.doc, nil
+}
+
+// end covers what the run has recorded, and writes its artefact. What was done is done: all that can be said of an
+// artefact that could not be written is that it is missing.
+func (o *options) end(ctx context.Context, a *app.App, b *book, w *witness, r ran) {
+	defer o.handOn(ctx, a, b)
+	if w == nil {
+		_, _ = o.cover(b)
+		return
+	}
+	defer w.file.Drop()
+	out, err := w.state(ctx, a, r, o)
+	c, covered := o.cover(b)
+	if err == nil {
+		err = w.write(r.doc.Run, out, b.ledger, c, covered)
+	}
+	if err != nil {
+		fmt.Fprintf(o.env.Stderr, "rekey: the run has ended as said, but its evidence is missing: %s\n", safe(err.Error()))
+		o.unkept = true
+	}
 }
 
 // finish prints a run and turns it into an exit code. A failure says more than a need for a person.
@@ -197,7 +228,7 @@ func (o *options) finish(doc report.Run, all, detailed bool) error {
 		p.run(doc, all)
 	}
 	switch {
-	case doc.Summary.Failed > 0:
+	case doc.Summary.Failed > 0, o.unkept:
 		return Exit(ExitFailed, nil)
 	case doc.Summary.Held > 0:
 		return Exit(ExitPerson, nil)

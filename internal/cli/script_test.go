@@ -108,6 +108,10 @@ func TestScripts(t *testing.T) {
 			"receiver": cmdReceiver,
 			"received": cmdReceived,
 			"deployed": cmdDeployed,
+			"fits":     cmdFits,
+			"artifact": cmdArtifact,
+			"ingested": cmdIngested,
+			"handed":   cmdHanded,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

@@ -28,6 +28,7 @@ type receiver struct {
 	held   string
 	deaf   bool // what deploy hands over is taken, and nothing is done with it
 	wrong  error
+	handed []string // ids of what the ledger recorded
 }
 
 // cmdReceiver has a webhook's receiver listen on this machine, at $RECEIVER, from the first time on, and answer with a
@@ -104,6 +105,9 @@ func (r *receiver) take(body []byte) error {
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return err
+	}
+	if strings.HasSuffix(e.Type, ".ledger.v1") {
+		r.handed = append(r.handed, e.ID)
 	}
 	if !strings.HasSuffix(e.Type, ".published.v1") {
 		return nil

@@ -43,6 +43,9 @@ func (p *pass) effect(e ledger.Entry, do func(*ledger.Entry) error) error {
 	if e.Phase == ledger.Done || e.Phase == ledger.Unknown {
 		p.effects = append(p.effects, e)
 	}
+	if e.Phase == ledger.Unknown {
+		p.unsure = append(p.unsure, e)
+	}
 	return err
 }
 
@@ -147,6 +150,7 @@ func (p *pass) amend(ctx context.Context, d rotation.Decision, a rotation.Amend)
 		r.Generation = rotation.NewGeneration(a.Born, p.random())
 		r.Publication = rotation.NewPublication(p.now(), p.random())
 		r.RevokeAfter = p.now()
+		r = p.witnessed(r)
 	}
 	return p.writeRecord(ctx, d.Why, r)
 }

@@ -57,6 +57,8 @@ type Seal struct {
 // Config is what an Engine needs.
 type Config struct {
 	Ledger ledger.Log
+	// Witness says what the ledger holds at this moment, for the record of a publication to name; nil if nobody can.
+	Witness func() (size int64, root string, err error)
 	// Report hears every ledger entry, for progress; nil for nobody.
 	Report func(ledger.Entry)
 	// Waiting hears when the run sleeps; nil for nobody.
@@ -320,7 +322,7 @@ func (e *Engine) record(entry ledger.Entry) (ledger.Entry, error) {
 	entry.Run, entry.Seq = e.run, e.seq
 	if err := e.cfg.Ledger.Append(entry); err != nil {
 		return entry, &driver.Error{Kind: driver.Unavailable, Op: fmt.Sprintf("record the intent to %s", entry.Effect), Detail: err.Error(),
-			Hint: "nothing is done that cannot be recorded: make the ledger's folder writable"}
+			Hint: "nothing is done that cannot be recorded: make the ledger's folder or container writable"}
 	}
 	if e.cfg.Report != nil {
 		e.cfg.Report(entry)

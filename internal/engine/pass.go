@@ -48,7 +48,8 @@ type pass struct {
 	lastErr           error                 // why the last look failed
 	failure           error                 // why the last replacement failed
 	effects           []ledger.Entry
-	notes             []string // what the issuer wants people to know of the account
+	unsure            []ledger.Entry // those whose answers were lost
+	notes             []string       // what the issuer wants people to know of the account
 	owners            owners
 	slept             time.Duration
 	since             time.Time // wall clock of the observation's first direct look; zero before it
@@ -161,6 +162,9 @@ func (p *pass) look(ctx context.Context, d rotation.Decision, act bool) {
 	}
 	if err != nil {
 		p.lastErr = err
+	}
+	if act {
+		p.recovered()
 	}
 }
 

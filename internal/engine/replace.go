@@ -179,6 +179,7 @@ func (p *pass) publish(ctx context.Context, act rotation.Issue, issue driver.Iss
 	if act.Compromised {
 		r.RevokeAfter = p.reported()
 	}
+	r = p.witnessed(r)
 	tag, err := r.Encode()
 	if err != nil {
 		p.failure = err

@@ -78,6 +78,7 @@ func (p *pass) restore(ctx context.Context, d rotation.Decision, a rotation.Rest
 	r := a.Record
 	r.Publication = rotation.NewPublication(p.now(), p.random())
 	r.RevokeAfter = p.now().Add(p.c.Spec.Overlap)
+	r = p.witnessed(r)
 	tag, err := r.Encode()
 	if err != nil {
 		return err

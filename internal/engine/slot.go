@@ -212,6 +212,7 @@ func (p *pass) promote(ctx context.Context, d rotation.Decision, a rotation.Prom
 	}
 	r, now := a.Record, p.now()
 	r.Publication, r.RevokeAfter = rotation.NewPublication(now, p.random()), now
+	r = p.witnessed(r)
 	tag, err := r.Encode()
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ const (
 	Torn      Kind = "torn"
 	Uncovered Kind = "uncovered"
 	Gap       Kind = "gap"
+	NotKnown  Kind = "unknown" // an effect whose answer was lost, and of which there is no later word
 )
 
 // Finding is one thing that was found.
@@ -51,9 +52,11 @@ type Report struct {
 	// Signed says that checkpoints counted only with a signature of a key that was given.
 	Signed bool `json:"signed"`
 	// Checkpoint is that newest one, to be kept elsewhere, and Checkpoints how many there are.
-	Checkpoint  string    `json:"checkpoint,omitempty"`
-	Checkpoints int       `json:"checkpoints"`
-	Findings    []Finding `json:"findings"`
+	Checkpoint  string `json:"checkpoint,omitempty"`
+	Checkpoints int    `json:"checkpoints"`
+	// Witnesses are how many others it was held against.
+	Witnesses int       `json:"witnesses,omitempty"`
+	Findings  []Finding `json:"findings"`
 	// More is how many findings are not listed.
 	More int `json:"more,omitempty"`
 }
@@ -89,6 +92,7 @@ const (
 	doForged    = "keep the folder as it is, and find out who could write to it; an older copy of ledger.checkpoints has the true one"
 	doStranger  = "give every key that this ledger was signed with, each with a --key of its own, as whoever runs Rekey names them; a key that they do not name is somebody else's"
 	doUnsigned  = "make a key with rekey ledger keygen and name it in the manifest; the next run that records something signs all entries"
+	doWitness   = "find out whether the ledger was begun anew, restored or rewritten since, and whether all runs write to this one; the ledger that was there then goes on from what the version says"
 	doUncovered = "the next run that records something covers them; until then nothing shows whether they were changed"
 )
 

@@ -34,9 +34,7 @@ type Snapshot interface {
 // Home is where a ledger lies. Several processes write to one at once and do not know of each other; so it must be a
 // home, and not they, that keeps what they write apart.
 //
-// A folder is one. An append blob would be another: Append is one block with the ETag of what was looked at, tried again
-// when that has changed; Open reads a range up to the length of that moment; Keep writes a blob beside it, or nothing, in
-// which case each run reads all lines.
+// A folder is one, and a container with append blobs (internal/azure/appendblob) another. hometest holds both to this.
 type Home interface {
 	Reader
 	// Append puts b, which is whole lines, behind everything that anybody has put there, in one piece and for good: when

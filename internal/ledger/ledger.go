@@ -31,9 +31,9 @@ const (
 	Done     Phase = "done"
 	Failed   Phase = "failed"  // certainly without an effect
 	Unknown  Phase = "unknown" // the answer was lost
-	// Recovered is a later word on an unknown effect, by whoever has found out what became of it: it names the effect and
-	// the target of the unknown entry, and its Error is empty if the effect had happened. No run writes it by now, because
-	// none remembers what another did not know: it looks at what is there.
+	// Recovered is a later word on an unknown effect, by the same run, which has looked since and seen that the effect had
+	// happened: it names the effect and the target of the unknown entry. A run remembers nothing of what another did not
+	// know: it looks at what is there.
 	Recovered Phase = "recovered"
 )
 
@@ -60,6 +60,8 @@ type Entry struct {
 	Code        string    `json:"code,omitempty"`  // of a failure
 	Error       string    `json:"error,omitempty"` // our words
 	Said        string    `json:"said,omitempty"`  // by what was told, of what it did with it
+	// Digest is that of the statement in the run's artefact, in the entry of its effect "attest".
+	Digest string `json:"digest,omitempty"`
 }
 
 // Log takes entries.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
@@ -13,6 +14,10 @@ type Ledger struct {
 	key  *Key // nil: nobody signs
 	// wrote says that the run has recorded something, which its end is to be covered by a checkpoint for.
 	wrote atomic.Bool
+	// began is where the lines ended before the first of them.
+	begin sync.Once
+	began atomic.Int64
+	tip   tip
 }
 
 // New makes the ledger of a run.
@@ -25,6 +30,12 @@ func (l *Ledger) Append(e Entry) error {
 		return err
 	}
 	l.wrote.Store(true)
+	l.begin.Do(func() {
+		if s, err := l.home.Open(Lines); err == nil { // else the run's entries are looked for among all
+			l.began.Store(s.Size())
+			s.Close()
+		}
+	})
 	if err := l.home.Append(Lines, b); err != nil {
 		return fmt.Errorf("write the ledger: %w", err)
 	}

@@ -16,6 +16,8 @@ type Options struct {
 	Keys []Verifier
 	// Held are checkpoints of this ledger that were kept elsewhere.
 	Held []Held
+	// Seen is what others say that the ledger was.
+	Seen []Seen
 }
 
 // Held is text with checkpoints, and what to call it.
@@ -40,6 +42,7 @@ type verifying struct {
 	claims []claim
 	roots  map[int64]tlog.Hash // by size
 	seqs   map[string]int      // by run
+	open   standing
 	gaps   []Finding
 }
 
@@ -47,7 +50,7 @@ type verifying struct {
 // read; what is wrong with it is in the report.
 func Verify(r Reader, o Options) (Report, error) {
 	v := &verifying{Report: &Report{Schema: VerifySchema, OK: true, Signed: len(o.Keys) > 0, Findings: []Finding{}}, Options: o,
-		roots: map[int64]tlog.Hash{}, seqs: map[string]int{}}
+		roots: map[int64]tlog.Hash{}, seqs: map[string]int{}, open: standing{}}
 	if err := v.read(r); err != nil {
 		return *v.Report, err
 	}
@@ -59,11 +62,21 @@ func Verify(r Reader, o Options) (Report, error) {
 	for _, c := range v.claims {
 		v.roots[c.Size] = tlog.Hash{}
 	}
+	for _, s := range o.Seen {
+		v.roots[s.Size] = tlog.Hash{}
+	}
 	if err := v.walk(r); err != nil {
 		return *v.Report, err
 	}
 	if err := v.judge(r); err != nil {
 		return *v.Report, err
+	}
+	for _, s := range o.Seen {
+		v.witness(s)
+	}
+	v.Witnesses = len(o.Seen)
+	for _, x := range v.open.list() {
+		v.note(NotKnown, x.Number, 1, "", "line %d: run %s, %s of %s: the answer was lost, and the run did not find out what became of it. What is there now says", x.Number, x.Run, x.Effect, x.Target)
 	}
 	return *v.Report, nil
 }
@@ -171,6 +184,11 @@ func (v *verifying) look(l *lines) {
 			Says: fmt.Sprintf("line %d: run %s goes from its entry %d to its entry %d. What is missing could not be written, or was taken out before any checkpoint covered it", l.n, run, last, seq)})
 	}
 	v.seqs[run] = seq
+	if v.open.about(l.text) {
+		if e, err := l.entry(); err == nil {
+			v.open.see(l.n, e)
+		}
+	}
 }
 
 // holds says whether the lines are what a checkpoint says.

@@ -94,6 +94,7 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	for i, s := range k.section("accounts")[:len(m.Accounts)] {
 		k.account(s, &m.Accounts[i])
 	}
+	k.events()
 	k.allTemplates()
 	k.dependencies(credentials)
 	k.signIns(credentials)

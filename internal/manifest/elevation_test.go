@@ -70,6 +70,21 @@ func TestAVaultUnderARightAtAnotherVaultIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsWantedOnceRightsWereGivenBackIsInNoVaultUnderOne(t *testing.T) {
+	entry := strings.Replace(elevated, "%", "role: Owner, broker: b, scope: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-rekey", 1)
+	for vault, want := range map[string]string{
+		"{name: kv-rekey, elevation: e}": "events are sent once that was given back: keep the key in another vault",
+		"{name: kv-rekey}":               "",
+	} {
+		src := strings.Replace(string(manifest.Starter()), "\nvaults:", entry+"\nevents: {siem: {webhook: {url: 'https://siem.example.com', signingKey: {vault: rekey, secret: k}}}}\nvaults:", 1)
+		src = strings.Replace(src, "{name: kv-rekey}", vault, 1)
+		m, problems := manifest.Parse("rekey.yaml", []byte(src), kinds())
+		if text := problems.String(); want == "" && m == nil || !strings.Contains(text, want) {
+			t.Errorf("%s: %s", vault, text)
+		}
+	}
+}
+
 func TestAnElevationOfTheCommandLineIsHeldToTheSame(t *testing.T) {
 	sound := manifest.Elevation{Role: "Owner", Scope: "/subscriptions/00000000-0000-0000-0000-000000000001", Kind: manifest.PIMAssignment, Broker: "b", For: 30 * 60e9}
 	for name, c := range map[string]struct {

@@ -57,7 +57,15 @@ var formats = map[string]*format{
 		says: "must be a resource id, /subscriptions/.../resourceGroups/.../providers/..."},
 	"scope": {pattern: `^/subscriptions/` + guid + `(/resource[gG]roups/[^/]+(/providers/[^/]+/[^/]+/[^/]+(/[^/]+/[^/]+)*)?)?$`, max: 1024,
 		says: "must be an id below a subscription, /subscriptions/.../resourceGroups/.../providers/Microsoft.KeyVault/vaults/..."},
-	"role":         {pattern: `^[^\r\n'/]+$`, max: 200, says: "must be a role's name, as the portal has it, or its id"},
+	"role": {pattern: `^[^\r\n'/]+$`, max: 200, says: "must be a role's name, as the portal has it, or its id"},
+	"container": {pattern: `^https://[a-z0-9]{3,24}\.blob\.core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)/[a-z0-9](-?[a-z0-9]){2,62}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}){0,5}$`,
+		says: "must be the address of a container of Azure Storage, with what its blobs' names begin with: https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, without a signature", shy: true},
+	"ingestion": {pattern: `^https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,2}\.ingest\.monitor\.azure\.(com|us|cn)$`,
+		says: "must be the address of a data collection endpoint, https://NAME.REGION.ingest.monitor.azure.com", shy: true},
+	"collection-rule": {pattern: `^dcr-[0-9a-f]{32}$`, says: "must be the immutable id of a data collection rule, dcr- and 32 of 0-9 and a-f"},
+	"stream":          {pattern: `^(Custom|Microsoft)-[A-Za-z0-9_]{1,60}$`, says: "must be a stream of the rule, like Custom-RekeyEvents_CL"},
+	"receiver": {pattern: `^(https://[^\s/?#@]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)(/[^\s?#@]*)?$`,
+		says: "must be an address like https://HOST/PATH, without a user name, query or fragment; http is for this very machine alone", shy: true},
 	"content-type": {pattern: `^[^\r\n]*$`, max: 255, says: "must be one line of at most 255 characters"},
 }
 

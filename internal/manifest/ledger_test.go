@@ -17,6 +17,7 @@ func TestTheLedgerIsAFolderOrAFolderAndItsKey(t *testing.T) {
 		"none":                       {"", manifest.Ledger{}},
 		"a folder":                   {"ledger: ./ledger", manifest.Ledger{Folder: "./ledger"}},
 		"a folder in the long form":  {"ledger: {folder: ./ledger}", manifest.Ledger{Folder: "./ledger"}},
+		"a container":                {"ledger: {blob: 'https://stcontoso.blob.core.windows.net/ledger/prod'}", manifest.Ledger{Blob: "https://stcontoso.blob.core.windows.net/ledger/prod"}},
 		"a key in a file":            {"ledger: {folder: ./ledger, key: {file: ledger.key}}", manifest.Ledger{Folder: "./ledger", Key: &manifest.LedgerKey{File: "ledger.key"}}},
 		"a key in the environment":   {"ledger:\n  folder: ./ledger\n  key:\n    env: LEDGER_KEY", manifest.Ledger{Folder: "./ledger", Key: &manifest.LedgerKey{Env: "LEDGER_KEY"}}},
 		"an alias of the short form": {"concurrency: &x external\nledger: *x", manifest.Ledger{Folder: "external"}},

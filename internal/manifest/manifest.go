@@ -31,7 +31,8 @@ type Manifest struct {
 	Brokers     []Broker      `yaml:"brokers" key:"name" doc:"Identities that may give Rekey's own identity a role for a time, by a name of your choice."`
 	Elevations  []Elevation   `yaml:"elevations" key:"name" doc:"Roles that are taken for a run and given back, by a name of your choice."`
 	Schedule    time.Duration `yaml:"schedule" doc:"How often a run comes. Only used to warn when that is too seldom."`
-	Ledger      Ledger        `yaml:"ledger" short:"folder" doc:"Where everything that was intended and done is recorded: a folder, or a folder and the key that signs it. Without it a run prints its entries."`
+	Ledger      Ledger        `yaml:"ledger" short:"folder" doc:"Where everything that was intended and done is recorded: a folder, or a folder or container and the key that signs it. Without it a run prints its entries."`
+	Events      []EventSink   `yaml:"events" key:"name" doc:"What every entry of the ledger is handed on to, by a name of your choice."`
 	SweepWindow time.Duration `yaml:"sweepWindow" default:"1h" doc:"How long a run may take from issue to commit, 30m at least: a younger credential without a record may belong to a run that is still going on."`
 	Concurrency string        `yaml:"concurrency" enum:"external" doc:"Say 'external' if something else sees to it that no two runs are under way at once, such as the CI system. What has no overlap, such as a password, needs it."`
 	Credentials []Credential  `yaml:"credentials,required" key:"name" doc:"What to rotate, by a name of your choice."`
@@ -41,7 +42,8 @@ type Manifest struct {
 
 // Ledger is where entries are kept, and how they are signed. The folder alone may stand for it.
 type Ledger struct {
-	Folder string     `yaml:"folder,required" doc:"The folder of the ledger, relative to this file."`
+	Folder string     `yaml:"folder" one:"home of the ledger" doc:"The folder of the ledger, relative to this file."`
+	Blob   string     `yaml:"blob" one:"home of the ledger" is:"container" doc:"The container that the ledger lies in, for several runners: https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX. Rekey's identity needs the role Storage Blob Data Contributor there, standing."`
 	Key    *LedgerKey `yaml:"key" doc:"The key that signs a checkpoint at the end of each run that recorded something, as 'rekey ledger keygen' makes it. Never in a vault: what signs must not need the rights that it is evidence of."`
 }
 

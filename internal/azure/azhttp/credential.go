@@ -23,6 +23,7 @@ type Credential struct {
 	stale atomic.Bool
 	// broken is why inner is asked no more: a library that did not survive an answer may hold its locks for ever.
 	broken atomic.Pointer[driver.Error]
+	who    atomic.Pointer[Identity] // nil until a token named somebody
 }
 
 // NewCredential wraps one of azidentity's credentials; what names it as the manifest does ("managedIdentity").
@@ -49,6 +50,11 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		return azcore.AccessToken{}, broken
 	}
 	if err == nil {
+		if c.who.Load() == nil {
+			if i, ok := named(c.what, t.Token); ok {
+				c.who.Store(&i)
+			}
+		}
 		return t, nil
 	}
 	var ours *driver.Error

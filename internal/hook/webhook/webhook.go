@@ -151,6 +151,11 @@ func (w *Webhook) Hand(ctx context.Context, h hook.Handover) error {
 	return w.send(ctx, op, string(h.Publication), body)
 }
 
+// Send has an event taken that is another one's: signed as ours are, with the same id however often it is sent.
+func (w *Webhook) Send(ctx context.Context, id string, body []byte) error {
+	return w.send(ctx, "send an event to webhook "+w.at.String(), id, body)
+}
+
 // send signs an event and has it taken.
 func (w *Webhook) send(ctx context.Context, op, id string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, w.settings.Timeout)

@@ -288,6 +288,10 @@ func TestEachCheckerFindsWhatItIsFor(t *testing.T) {
 			s.Events[1].Entry.IssuerID = "old"
 			s.token("old").Revoked = s.Now
 		}).ended(), ""},
+		{"a later word on what was unknown", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).wrote("issue", ledger.Recovered).ended(), ""},
+		{"a later word on what was unknown and could not be written", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).with(func(s *story) { s.Events[1].Entry.Refused = true }).wrote("issue", ledger.Recovered).ended(), ""},
+		{"a later word on what was done", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Done).wrote("issue", ledger.Recovered).ended(), "whose end was known"},
+		{"two later words on one effect", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).wrote("issue", ledger.Recovered).wrote("issue", ledger.Recovered).ended(), "whose end was known"},
 		{"a pair", Pairs, begin().wrote("issue", ledger.Intended).wrote("issue", ledger.Unknown).ended(), ""},
 
 		{"a secret in a log", Leak, begin().with(func(s *story) {

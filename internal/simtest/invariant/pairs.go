@@ -51,6 +51,7 @@ var Intent = Checker{
 			switch {
 			case e.Entry != nil && !e.Entry.Refused && e.Entry.Phase == ledger.Intended:
 				open[intent{e.Process, ofRole(e.Entry.Effect)}] = e.Entry.Entry
+			case e.Entry != nil && e.Entry.Phase == ledger.Recovered: // a later word on what has ended
 			case e.Entry != nil:
 				delete(open, intent{e.Process, ofRole(e.Entry.Effect)})
 			case e.Ended != nil:
@@ -127,21 +128,35 @@ var Pairs = Checker{
 	broken: func(h *History, report func(string, ...any)) {
 		type state struct {
 			open    map[string]ledger.Entry // by credential
+			unknown map[[3]string]int       // by credential, effect and target: how many
 			refused bool
 		}
 		of := map[int]*state{}
 		for _, e := range h.Events {
 			s := of[e.Process]
 			if s == nil {
-				s = &state{open: map[string]ledger.Entry{}}
+				s = &state{open: map[string]ledger.Entry{}, unknown: map[[3]string]int{}}
 				of[e.Process] = s
 			}
 			switch {
 			case e.Entry != nil && e.Entry.Refused:
 				s.refused = true
+				if x := e.Entry.Entry; x.Phase == ledger.Unknown { // the process knows it all the same
+					s.unknown[[3]string{x.Credential, x.Effect, x.Target}]++
+				}
 			case e.Entry != nil:
 				x := e.Entry.Entry
 				was, isOpen := s.open[x.Credential]
+				this := [3]string{x.Credential, x.Effect, x.Target}
+				if x.Phase == ledger.Recovered {
+					if s.unknown[this]--; s.unknown[this] < 0 {
+						report("process %d: a later word on %s %s, whose end was known", e.Process, x.Effect, x.Target)
+					}
+					continue
+				}
+				if x.Phase == ledger.Unknown {
+					s.unknown[this]++
+				}
 				if x.Phase == ledger.Intended {
 					if isOpen && !s.refused {
 						report("process %d: %s %s has no end", e.Process, was.Effect, was.Target)

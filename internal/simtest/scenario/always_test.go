@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rekeyhq/rekey/internal/artifact"
 	"github.com/rekeyhq/rekey/internal/cli"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/report"
@@ -29,6 +30,8 @@ func (b *bed) always() {
 	}
 	b.nothingOfOthersChanged()
 	b.theLedgerIsWhole()
+	b.theArtifactsFit()
+	b.theVaultIsAWitness()
 	b.nothingLeaked()
 }
 
@@ -121,8 +124,14 @@ func (b *bed) nothingOfOthersChanged() {
 	}
 }
 
-// entries are the ledger's.
-func (b *bed) entries() (out []ledger.Entry) {
+// entries are the ledger's, of all effects and their ends.
+func (b *bed) entries() []ledger.Entry {
+	b.Helper()
+	return slices.DeleteFunc(b.recorded(), func(e ledger.Entry) bool { return e.Effect == artifact.Attested || e.Phase == ledger.Recovered })
+}
+
+// recorded are all of the ledger's entries.
+func (b *bed) recorded() (out []ledger.Entry) {
 	b.Helper()
 	raw, err := os.ReadFile(b.ledger())
 	if errors.Is(err, os.ErrNotExist) {
@@ -149,8 +158,16 @@ func (b *bed) theLedgerIsWhole() {
 	b.Helper()
 	open := map[string]ledger.Entry{} // by run
 	intended, done := map[string]int{}, map[string]int{}
-	seq := map[string]int{}
-	for _, e := range b.entries() {
+	seq, unknown := map[string]int{}, map[string]bool{}
+	for _, e := range b.recorded() {
+		if e.Effect == artifact.Attested && e.Seq == seq[e.Run]+1 && e.Digest != "" {
+			seq[e.Run] = e.Seq
+			continue
+		}
+		if e.Phase == ledger.Recovered && e.Seq == seq[e.Run]+1 && unknown[e.Run+e.Effect+e.Target] {
+			seq[e.Run] = e.Seq
+			continue
+		}
 		ofRole := e.Effect == "elevate" || e.Effect == "release"
 		if e.Schema != ledger.Schema || e.Run == "" || (e.Credential != credential) != ofRole || e.Target == "" || e.Seq != seq[e.Run]+1 {
 			b.Errorf("a malformed entry, or one out of order: %+v", e)
@@ -177,6 +194,7 @@ func (b *bed) theLedgerIsWhole() {
 		case ledger.Done:
 			done[write(e.Effect)]++
 		case ledger.Unknown:
+			unknown[e.Run+e.Effect+e.Target] = true
 		case ledger.Failed:
 			if e.Error == "" {
 				b.Errorf("%s %s failed and does not say why", e.Effect, e.Target)
@@ -241,6 +259,9 @@ func (b *bed) nothingLeaked() {
 	b.mu.Lock()
 	text := strings.Join(b.outputs, "\n") + string(kept)
 	b.mu.Unlock()
+	for _, raw := range b.artifacts() {
+		text += "\n" + string(raw)
+	}
 	for _, f := range leak.Search(text, secrets) {
 		b.Errorf("an output holds a secret: %v: %s", f, redactedLine(text, f.Line))
 	}

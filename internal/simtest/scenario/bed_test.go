@@ -240,6 +240,7 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 	b.lastRun = time.Now()
 	b.mu.Unlock()
 	b.consumer.wake()
+	before := b.written()
 
 	var stdout, stderr buffer
 	o := outcome{b: b, args: args, killed: true}
@@ -255,7 +256,7 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 				return map[string]string{"REKEY_CLIENT_SECRET": secretRekey, "BROKER_CLIENT_SECRET": secretBroker}[name]
 			},
 		}
-		o.code = cli.Main(ctx, env, append(slices.Clone(args), "--json", "--verbose", "-f", b.file()))
+		o.code = cli.Main(ctx, env, append(slices.Clone(args), b.evidence(args, "--json", "--verbose", "-f", b.file())...))
 		o.killed = network.killed()
 	}()
 	<-ended
@@ -268,6 +269,9 @@ func (m *machine) run(ctx context.Context, args ...string) outcome {
 		b.killed++
 	}
 	b.mu.Unlock()
+	if o.killed {
+		b.unwritten(before)
+	}
 	if !o.killed && strings.HasPrefix(strings.TrimSpace(o.out), "{") {
 		if err := json.Unmarshal([]byte(o.out), &o.doc); err != nil {
 			b.Errorf("%s: stdout is not one JSON document: %v", args, err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -166,11 +167,18 @@ func (b *bed) fitForATerminal(what, out string, short bool) {
 	}
 }
 
-// onlyOurFiles fails the test if anything was written but the ledger, or if a line of that is not one entry.
+// ofRun is the name of a run's artefact.
+var ofRun = regexp.MustCompile(`^[0-9a-z]{18}\.json$`)
+
+// onlyOurFiles fails the test if anything was written but the ledger and runs' artefacts, or if a line of the one is not
+// one entry, or an artefact holds what commands a terminal.
 func (b *bed) onlyOurFiles() {
 	b.Helper()
+	for name, raw := range b.artifacts() {
+		b.fitForATerminal("artefact "+name, string(raw), false)
+	}
 	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-		if rel, _ := filepath.Rel(b.dir, path); err == nil && !slices.Contains([]string{".", "rekey.yaml", "ledger", filepath.Join("ledger", ledger.File), filepath.Join("ledger", string(ledger.Checkpoints)), filepath.Join("ledger", string(ledger.Tree))}, rel) {
+		if rel, _ := filepath.Rel(b.dir, path); err == nil && !slices.Contains([]string{".", "rekey.yaml", "ledger", filepath.Join("ledger", ledger.File), filepath.Join("ledger", string(ledger.Checkpoints)), filepath.Join("ledger", string(ledger.Tree)), "artifacts"}, rel) && !(filepath.Dir(rel) == "artifacts" && ofRun.MatchString(filepath.Base(rel))) {
 			b.Errorf("the file %q was made", rel)
 		}
 		return err

@@ -24,6 +24,10 @@ func (b *bed) sinks() map[string]string {
 		}
 		raw, err := os.ReadFile(path)
 		rel, _ := filepath.Rel(b.dir, path)
+		if filepath.Dir(path) == b.artifactDir() {
+			out["artifacts"] += rel + "\n" + string(raw)
+			return err
+		}
 		out[rel] = rel + "\n" + string(raw)
 		return err
 	})
@@ -47,8 +51,8 @@ func (b *bed) clean() {
 	var secrets []string
 	b.world(func(w *world.World) { secrets = append(w.Secrets(), world.Canary) })
 	sinks := b.sinks()
-	if len(sinks) != 4 {
-		b.Errorf("%d sinks: rekey.yaml, the ledger, the outputs and the request log are four", len(sinks))
+	if len(sinks) != 7 {
+		b.Errorf("%d sinks: rekey.yaml, the ledger's three files, the artefacts, the outputs and the request log are seven", len(sinks))
 	}
 	for name, text := range sinks {
 		for _, f := range leak.Search(text, secrets) {
