@@ -40,6 +40,7 @@ var hosts = map[string]string{
 	"login.microsoft.com":                 "entra",
 	"sts.windows.net":                     "entra",
 	"token.actions.githubusercontent.com": "entra",
+	"vstoken.dev.azure.com":               "entra", // the issuer of Azure Pipelines
 	"microsoft.com":                       "entra", // the device code page alone
 	"www.microsoft.com":                   "entra",
 

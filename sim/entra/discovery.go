@@ -34,8 +34,11 @@ func issuerV2(tenant string) string { return "https://" + Login + "/" + tenant +
 
 // discovery is OpenID Connect's document. Members are those of facts section 8.1, in the real one's order.
 func (s *Service) discovery(q *request) (answer, *failure) {
-	if q.host == GitHub {
+	switch q.host {
+	case GitHub:
 		return githubDiscovery(), nil
+	case Pipelines:
+		return pipelinesDiscovery(q.tenant), nil
 	}
 	m, f := s.realm(q.tenant)
 	if f != nil {
@@ -143,8 +146,12 @@ func (s *Service) instance(q *request) (answer, *failure) {
 }
 
 func (s *Service) keys(q *request) (answer, *failure) {
-	if q.host == GitHub {
-		k := githubKey().jwk("")
+	if q.host == GitHub || q.host == Pipelines {
+		key := githubKey
+		if q.host == Pipelines {
+			key = pipelinesKey
+		}
+		k := key().jwk("")
 		k.Alg = "RS256"
 		return jsonAnswer(http.StatusOK, jwks{[]jwk{k}}), nil
 	}

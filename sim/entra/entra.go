@@ -1,5 +1,6 @@
 // Package entra is the simulated Entra ID: discovery, keys, sign-in pages and the token endpoint of
-// login.microsoftonline.com and its aliases, and the OIDC issuer of GitHub Actions, whose assertions it trusts.
+// login.microsoftonline.com and its aliases, and the OIDC issuers of GitHub Actions, whose assertions it trusts, and of
+// Azure Pipelines.
 //
 // It is not Microsoft Graph: it reads the directory and never writes it. It is not the managed identity endpoint,
 // which asks it for tokens (IssueAppToken).
@@ -28,7 +29,7 @@ const (
 )
 
 // Hosts are the names that the service answers for. microsoft.com is there for /devicelogin alone.
-var Hosts = []string{Login, "login.windows.net", "login.microsoft.com", "sts.windows.net", GitHub, deviceWeb, "www." + deviceWeb}
+var Hosts = []string{Login, "login.windows.net", "login.microsoft.com", "sts.windows.net", GitHub, Pipelines, deviceWeb, "www." + deviceWeb}
 
 // Service is Entra ID over one world.
 type Service struct {
@@ -80,6 +81,7 @@ const (
 	opApprove   = "deviceauth"
 	opAuthorize = "authorize"
 	opGitHub    = "githubtoken"
+	opPipelines = "jobtoken"
 	opUnknown   = "unknown"
 )
 
@@ -107,6 +109,8 @@ func routeOf(r *http.Request) route {
 			rt.op = opUnknown
 		}
 		return rt
+	case Pipelines:
+		return pipelinesRoute(rt, lower)
 	case deviceWeb:
 		if lower == "devicelogin" {
 			rt.op = opApprove
@@ -230,6 +234,8 @@ func (s *Service) answer(q *request) answer {
 		a = s.authorize(q)
 	case opGitHub:
 		a = s.runnerToken(q)
+	case opPipelines:
+		a = s.jobToken(q)
 	default:
 		a = answer{status: http.StatusNotFound, ctype: "text/plain; charset=utf-8"}
 	}
@@ -241,7 +247,7 @@ func (s *Service) answer(q *request) answer {
 
 func (q *request) allowsMethod() bool {
 	switch q.op {
-	case opToken, opDevice:
+	case opToken, opDevice, opPipelines:
 		return q.Method == http.MethodPost
 	case opAuthorize, opApprove:
 		return q.Method == http.MethodGet || q.Method == http.MethodPost

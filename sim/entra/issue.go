@@ -124,6 +124,7 @@ func (s *Service) idToken(t issue, v2 bool) (string, error) {
 	if t.session.nonce != "" {
 		claims["nonce"] = t.session.nonce
 	}
+	s.membership(t, claims)
 	raw, err := s.key().sign(claims)
 	if err == nil {
 		s.w.Remember(raw)

@@ -36,6 +36,8 @@ var (
 	entraKey  = sync.OnceValue(func() *signer { return newSigner("accounts.accesscontrol.windows.net", 2048) })
 	shortKey  = sync.OnceValue(func() *signer { return newSigner("accounts.accesscontrol.windows.net", 1024) })
 	githubKey = sync.OnceValue(func() *signer { return newSigner(GitHub, 2048) })
+
+	pipelinesKey = sync.OnceValue(func() *signer { return newSigner(Pipelines, 2048) })
 )
 
 // key signs the tokens of a world.

@@ -11,6 +11,12 @@ const (
 	AppReporting = "8a59d95d-95dc-41b4-b38f-18583a788961" // reporting-shared: two teams, one client secret each
 )
 
+// RoleApprover is the app role of rekey-public that lets people approve, and GroupAdministrators a group that has it.
+const (
+	RoleApprover        = "Rekey.Approver"
+	GroupAdministrators = "33c8e2a0-27d2-4a50-9380-948a2bdb9b92"
+)
+
 // builtInDirectory adds what the directory is changed through and what is changed in it: apps with and without
 // owners, a certificate, a service account, administrators.
 //
@@ -76,7 +82,14 @@ func builtInDirectory(s *State, born, dies time.Time) {
 				&Secret{Name: "signing-service-certificate", Versions: []*SecretVersion{{ID: "40197593a7c348f58af97ab5efc29c73", Value: signingPEM(), Created: born, Updated: born}}})
 		}
 	}
-	s.Groups = append(s.Groups, &Group{ID: "33c8e2a0-27d2-4a50-9380-948a2bdb9b92", TenantID: TenantID, Name: "Application administrators", Members: []string{dana, kim}})
+	s.Groups = append(s.Groups, &Group{ID: GroupAdministrators, TenantID: TenantID, Name: "Application administrators", Members: []string{dana, kim}})
+	// Approvers sign in to rekey-public: alex in person, dana and kim by their group.
+	for _, a := range s.Apps {
+		if a.Name == "rekey-public" {
+			a.GroupClaims = "SecurityGroup"
+			a.AppRoles = []*AppRole{{Name: RoleApprover, Assigned: []string{alex, GroupAdministrators}}}
+		}
+	}
 	role := func(id, role, principal string) {
 		s.DirectoryRoleAssignments = append(s.DirectoryRoleAssignments, &DirectoryRoleAssignment{ID: id, TenantID: TenantID, RoleID: role, PrincipalID: principal})
 	}

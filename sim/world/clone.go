@@ -47,6 +47,7 @@ func (a *App) detach() {
 		a.DelegatedPermissions[k] = slices.Clone(v)
 	}
 	a.Owners = slices.Clone(a.Owners)
+	a.AppRoles = cloneAll(a.AppRoles, func(r *AppRole) { r.Assigned = slices.Clone(r.Assigned) })
 	a.ServicePrincipalOwners = slices.Clone(a.ServicePrincipalOwners)
 	a.ServicePrincipalSecrets = cloneAll(a.ServicePrincipalSecrets, nil)
 	a.ServicePrincipalCertificates = cloneAll(a.ServicePrincipalCertificates, certificate)

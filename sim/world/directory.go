@@ -191,6 +191,16 @@ func (v *validation) groupsAndRoles(s State) {
 		for j, o := range a.Owners {
 			v.refer("principal", v.entry(at+".owners", j, false), o)
 		}
+		for j, r := range a.AppRoles {
+			here := v.entry(at+".appRoles", j, r == nil)
+			if r == nil {
+				continue
+			}
+			v.need(here+".name", r.Name)
+			for k, id := range r.Assigned {
+				v.refer("principal", v.entry(here+".assigned", k, false), id)
+			}
+		}
 		for j, o := range a.ServicePrincipalOwners {
 			v.refer("principal", v.entry(at+".servicePrincipalOwners", j, false), o)
 		}

@@ -85,6 +85,17 @@ type App struct {
 	RemovedSecrets      []*PasswordCredential `json:"removedSecrets,omitempty"`
 	RemovedCertificates []*KeyCredential      `json:"removedCertificates,omitempty"`
 	Deleted             time.Time             `json:"deleted,omitzero"`
+
+	// AppRoles are roles of the app's own, which the ID tokens of those who have one name.
+	AppRoles []*AppRole `json:"appRoles,omitempty"`
+	// GroupClaims makes ID tokens name their users' groups: "SecurityGroup" or "All"; "" makes them name none.
+	GroupClaims string `json:"groupMembershipClaims,omitempty"`
+}
+
+// AppRole is a role that an app declares, with who was assigned it: users and groups, by their object ids.
+type AppRole struct {
+	Name     string   `json:"name"`
+	Assigned []string `json:"assigned,omitempty"`
 }
 
 // PasswordCredential is one client secret of an app.

@@ -119,6 +119,9 @@ func theWorld() world.State {
 func withoutBystanders(s *world.State) {
 	s.Consumers, s.Directory = world.Consumers{}, world.Directory{}
 	s.Apps = slices.DeleteFunc(s.Apps, func(a *world.App) bool { return a.Name != "consumer" && a.ClientID != signInClient })
+	for _, a := range s.Apps {
+		a.AppRoles = nil
+	}
 	for _, o := range s.Organizations {
 		o.ServiceEndpoints, o.VariableGroups, o.Administrators = nil, nil, nil
 	}
