@@ -14,6 +14,10 @@ import (
 // decoders are the calls that make something of what came from outside, by the package that calls, with the fuzz
 // targets there that hold them to the bounds of simtest/badinput. What has none says why in brackets.
 var decoders = map[string]string{
+	"internal/approval encoding/json.NewDecoder":                     "FuzzAsked FuzzDecision",
+	"internal/approval encoding/json.Unmarshal":                      "FuzzAsked FuzzCases",
+	"internal/approval io.ReadAll":                                   "(bytes that FuzzAsked and FuzzDecision read)",
+	"internal/approval time.Parse":                                   "FuzzCases",
 	"internal/artifact encoding/json.Unmarshal":                      "FuzzParse",
 	"internal/artifact net/url.Parse":                                "(an address that the environment says, of which nothing but https passes)",
 	"internal/artifact strconv.ParseUint":                            "(a number that the environment says, taken as it is or not at all)",
@@ -27,6 +31,9 @@ var decoders = map[string]string{
 	"internal/azure/azhttp net/http.ParseTime":                       "FuzzRetryAfter",
 	"internal/azure/azhttp net/url.ParseQuery":                       "FuzzNext",
 	"internal/azure/azhttp strconv.ParseFloat":                       "FuzzRetryAfter",
+	"internal/azure/blob encoding/xml.Unmarshal":                     "FuzzBlobs",
+	"internal/azure/blob io.ReadAll":                                 "FuzzBlobs",
+	"internal/azure/blob net/url.Parse":                              "(the manifest's own address)",
 	"internal/azure/devops azhttp.Decode":                            "FuzzPATList FuzzPATResult FuzzPATUpdate FuzzConnectionData FuzzBrowse",
 	"internal/azure/devops encoding/json.Unmarshal":                  "FuzzRefusal",
 	"internal/azure/devops io.ReadAll":                               "FuzzRefusal",
@@ -54,6 +61,9 @@ var decoders = map[string]string{
 	"internal/azure/keyvault net/url.Parse":                          "FuzzSecretList",
 	"internal/azure/logicapps encoding/json.Unmarshal":               "FuzzConnection",
 	"internal/azure/logicapps net/url.Parse":                         "FuzzConnection",
+	"internal/azure/oidc azhttp.Decode":                              "FuzzIssuer FuzzJobToken",
+	"internal/azure/oidc net/url.Parse":                              "FuzzIssuer",
+	"internal/azure/oidc v5.NewParser":                               "FuzzToken",
 	"internal/azure/pipelines azhttp.Decode":                         "FuzzEndpoint FuzzGroup",
 	"internal/azure/pipelines encoding/json.Unmarshal":               "FuzzEndpoint FuzzGroup FuzzRefusal",
 	"internal/azure/pipelines io.ReadAll":                            "FuzzRefusal",
@@ -91,13 +101,14 @@ var reading = map[string][]string{
 		"NewClientSecretCredential", "NewManagedIdentityCredential", "NewWorkloadIdentityCredential"},
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets":      {"NewClient"},
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public": {"New"},
+	"github.com/golang-jwt/jwt/v5":                                           {"NewParser"},
 	"golang.org/x/mod/sumdb/note":                                            {"NewSigner", "NewVerifier", "Open"},
 	module + "/internal/azure/azhttp":                                        {"Decode"},
 }
 
 // inward are the parts of the program that hear of the outside. The manifest's reader is held by its own targets, call
 // or no call: FuzzParse, FuzzPieces and FuzzQuick.
-var inward = []string{"cmd/...", "internal/app", "internal/artifact", "internal/azure/...", "internal/cli", "internal/db/...", "internal/driver", "internal/engine", "internal/events", "internal/hook/...", "internal/ledger", "internal/random", "internal/report", "internal/rotation", "internal/secret", "internal/web/..."}
+var inward = []string{"cmd/...", "internal/app", "internal/approval", "internal/artifact", "internal/azure/...", "internal/cli", "internal/db/...", "internal/driver", "internal/engine", "internal/events", "internal/hook/...", "internal/ledger", "internal/random", "internal/report", "internal/rotation", "internal/secret", "internal/web/..."}
 
 func TestEveryDecoderHasAFuzzTarget(t *testing.T) {
 	t.Parallel()

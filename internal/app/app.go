@@ -32,6 +32,8 @@ import (
 // Config is what the program takes from the machine.
 type Config struct {
 	Manifest *manifest.Manifest
+	// Digest is that of the manifest's bytes: what was approved for one manifest is not for another.
+	Digest string
 	// Folder is the manifest's, which its paths are relative to.
 	Folder string
 	// Transport carries every request; nil is the network, through the proxy that the environment names.
@@ -57,6 +59,7 @@ type App struct {
 	brokers  map[string]*azhttp.Credential // each of the manifest's, by name
 	// pipelines is shared by all consumers in Azure DevOps.
 	pipelines *pipelines.Client
+	gate      gate
 }
 
 // New makes an App. It reads the files that the identity names, and sends nothing.

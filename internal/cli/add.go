@@ -126,7 +126,7 @@ func wrote(err error) error {
 
 // grow is a manifest with what was asked for added to it.
 func (o *options) grow(ctx context.Context, k *asker, src []byte, a app.Addition) ([]byte, []manifest.Addition, error) {
-	m, problems := manifest.Parse(o.file, src, app.Kinds())
+	m, problems := manifest.Parse(o.file, src, app.Kinds(), app.Rules()...)
 	running, err := o.start(m, problems)
 	if err != nil {
 		return nil, nil, err

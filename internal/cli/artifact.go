@@ -24,7 +24,7 @@ type evidence struct{ dir string }
 // evidenceFlags are those of every command that has effects.
 func (o *options) evidenceFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.evidence.dir, "artifact", "", "write the evidence of this run into this folder, as one JSON file")
-	cmd.Flags().StringVar(&o.reason, "reason", "", "why you run this: for the artefact, and for whoever gives a role")
+	cmd.Flags().StringVar(&o.reason, "reason", "", "why: for whoever approves it or gives a role, and for the artefact")
 	cmd.Flags().StringVar(&o.ticket, "ticket", "", "the ticket that this belongs to, likewise")
 }
 

@@ -7,6 +7,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +109,7 @@ Exit codes:
   0  done, or waiting for a stated time
   1  something failed
   2  the command line or the manifest is wrong
-  3  a person is needed: the output says for what
+  3  a person is needed, to decide or to approve: the output says for what
   4  plan --detailed-exitcode: there is something to do`
 
 // New makes the command tree.
@@ -136,6 +138,7 @@ func New(env Env) *cobra.Command {
 	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
 		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
 	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand(), o.eventsCommand(), o.elevateCommand(), o.elevationsCommand(), o.doctorCommand())
+	root.AddCommand(o.approvalsCommand(), o.approveCommand(), o.denyCommand(), o.policyCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}
@@ -169,11 +172,15 @@ type options struct {
 	json    bool
 	verbose bool
 	quiet   bool
-	// reason and ticket are a person's words: for whoever gives a role, and for the run's artefact.
+	// reason and ticket are a person's words: for whoever approves it or gives a role, and for the run's artefact.
 	reason, ticket string
 	// evidence is what the commands that have effects keep of a run; unkept says that it could not be.
 	evidence evidence
 	unkept   bool
+	// digest is the manifest's, once it was read.
+	digest string
+	// az says that a person reaches the requests for approval as themselves.
+	az bool
 }
 
 func (o *options) log() *slog.Logger {
@@ -191,7 +198,9 @@ func (o *options) manifest() (*manifest.Manifest, manifest.Problems, error) {
 	if err != nil {
 		return nil, nil, Exit(ExitUsage, err)
 	}
-	m, problems := manifest.Parse(o.file, src, app.Kinds())
+	sum := sha256.Sum256(src)
+	o.digest = hex.EncodeToString(sum[:])
+	m, problems := manifest.Parse(o.file, src, app.Kinds(), app.Rules()...)
 	return m, problems, nil
 }
 
@@ -233,7 +242,7 @@ func (o *options) start(m *manifest.Manifest, problems manifest.Problems) (*app.
 	if o.file != "-" {
 		folder = filepath.Dir(o.file)
 	}
-	a, err := app.New(app.Config{Manifest: m, Folder: folder, Transport: o.env.Transport, Getenv: o.env.Getenv, Log: o.log(), Reason: o.reason, Ticket: o.ticket})
+	a, err := app.New(app.Config{Manifest: m, Digest: o.digest, Folder: folder, Transport: o.env.Transport, Getenv: o.env.Getenv, Log: o.log(), Reason: o.reason, Ticket: o.ticket})
 	if err != nil {
 		return nil, Exit(ExitFailed, err)
 	}

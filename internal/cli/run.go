@@ -165,6 +165,7 @@ func (o *options) do(ctx context.Context, command string, names []string, set fu
 		set(&creds[i])
 	}
 	cfg.Log, cfg.Interval, cfg.Ledger, cfg.Rights = o.log(), a.Manifest().Schedule, nothing{}, a.Rights()
+	cfg.Approve = a.Approve(o.reason, o.ticket)
 	if !act {
 		e := engine.New(cfg)
 		return report.NewRun(command, e.RunID(), e.Plan(ctx, creds)), nil

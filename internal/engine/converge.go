@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
@@ -19,6 +20,10 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 		case rotation.Look:
 			p.look(ctx, d, true)
 		case rotation.Act:
+			instead, ok, err := p.approved(ctx, d, false)
+			if !ok {
+				return p.result(instead, err)
+			}
 			if p.outdated(d.Action) {
 				p.again()
 				continue
@@ -75,6 +80,15 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 			d.Notes = append(d.Notes, rotation.Note{Code: "makes", Text: "makes " + p.c.Makes})
 		}
 		d.Notes = append(d.Notes, p.rightNotes(d)...)
+		if d.Kind == rotation.Act {
+			instead, ok, err := p.approved(ctx, d, true)
+			switch {
+			case err != nil:
+				return p.result(d, err)
+			case !ok:
+				d.Notes = append(d.Notes, rotation.Note{Code: instead.Code, Text: "needs approval: " + strings.TrimPrefix(instead.Why, d.Why+"; ")})
+			}
+		}
 		r := p.waiting(d)
 		if d.Kind != rotation.Wait {
 			r.Err = nil

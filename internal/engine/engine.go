@@ -74,6 +74,8 @@ type Config struct {
 	Now func() time.Time
 	// Rights are taken when a run needs them, and given back when it is over; nil for none.
 	Rights *elevation.Manager
+	// Approve is asked before anything is done; nil lets everything be done.
+	Approve func(context.Context, Wanted) (Consent, error)
 	// Random fills in ids; crypto/rand unless set.
 	Random func(b []byte)
 }

@@ -55,6 +55,7 @@ type pass struct {
 	since             time.Time // wall clock of the observation's first direct look; zero before it
 	slot              slot
 	assigns           int
+	consent           []string // kinds of action that were approved
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
@@ -312,12 +313,20 @@ func (p *pass) again() {
 // young to judge then may have been published meanwhile, and be in use. What this run issued itself and has never sent
 // to the store is ended all the same, since that rests on no observation.
 func (p *pass) outdated(a rotation.Action) bool {
-	if r, ends := a.(rotation.Revoke); ends && p.obs.Attempt != nil && !p.obs.Attempt.PutSent {
-		if s, ok := rotation.ParseStamp(r.Permit.Name()); ok && s.Generation == p.obs.Attempt.Generation {
-			return false
-		}
+	if p.endsAttempt(a) {
+		return false
 	}
 	return !p.since.IsZero() && p.age(p.since) > maxIssueAge
+}
+
+// endsAttempt says whether an action ends what this run issued itself and has never sent to the store.
+func (p *pass) endsAttempt(a rotation.Action) bool {
+	r, ends := a.(rotation.Revoke)
+	if !ends || p.obs.Attempt == nil || p.obs.Attempt.PutSent {
+		return false
+	}
+	s, ok := rotation.ParseStamp(r.Permit.Name())
+	return ok && s.Generation == p.obs.Attempt.Generation
 }
 
 // tags are the newest version's, with the manifest's over them and without the record.

@@ -58,7 +58,7 @@ type subject struct {
 	node *entry
 }
 
-func check(c *collector, m *Manifest, root *node, kinds []Kind) {
+func check(c *collector, m *Manifest, root *node, kinds []Kind, rules []Rule) {
 	k := &checker{c: c, m: m, root: root, kinds: map[string]Kind{}, consumers: map[string]Kind{}, told: map[string]owner{}, owners: map[string]owner{}, stores: map[string]*entry{}, passwords: map[string]bool{}}
 	for _, kind := range of(false, kinds) {
 		k.kinds[kind.Name] = kind
@@ -98,6 +98,10 @@ func check(c *collector, m *Manifest, root *node, kinds []Kind) {
 	k.allTemplates()
 	k.dependencies(credentials)
 	k.signIns(credentials)
+	k.approval(whole, m.Approval)
+	for _, rule := range rules {
+		rule(m, func(path string, line, column int, text string) { k.within(whole, path, line, column, text) })
+	}
 }
 
 // section returns the entries of a section, in step with the decoded list.

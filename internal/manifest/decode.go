@@ -171,6 +171,8 @@ func (d *decoder) field(v reflect.Value, f *field, e *entry, p *place) {
 		d.argv(v, n, p, e.key)
 	case f.typ == tagsType:
 		d.tags(v, n, p, e.key)
+	case f.listed():
+		d.listed(v, n, p, e.key)
 	case f.typ.Kind() == reflect.Slice:
 		d.named(v, f, n, p, e.key)
 	case f.short != "" && n.real().shape != mapping:
@@ -353,6 +355,20 @@ func (d *decoder) named(v reflect.Value, f *field, n *node, p *place, key *node)
 		out.Index(i).FieldByName("Name").SetString(e.key.text)
 		if d.is(mapping, e.value, here, e.key) {
 			d.fill(out.Index(i), e.value, here, e.key)
+		}
+	}
+	v.Set(out)
+}
+
+// listed decodes a list of mappings, in which order means something.
+func (d *decoder) listed(v reflect.Value, n *node, p *place, key *node) {
+	items := d.items(n, p, key)
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		here := &place{up: p, index: i + 1}
+		at := &node{line: item.line, col: item.col, text: key.text}
+		if d.is(mapping, item, here, at) {
+			d.fill(out.Index(i), item, here, at)
 		}
 	}
 	v.Set(out)

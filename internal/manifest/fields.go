@@ -147,13 +147,18 @@ func (f field) known() bool {
 	case f.typ == durationType, f.typ == setType, f.typ == argvType, f.typ == tagsType:
 		return true
 	case f.typ.Kind() == reflect.Slice:
-		return f.key != nil && f.typ.Elem().Kind() == reflect.Struct
+		return f.typ.Elem().Kind() == reflect.Struct
 	}
 	switch f.typ.Kind() {
 	case reflect.String, reflect.Int, reflect.Bool, reflect.Struct:
 		return true
 	}
 	return false
+}
+
+// listed says that the field is a list, and not a mapping of names.
+func (f field) listed() bool {
+	return f.typ.Kind() == reflect.Slice && f.key == nil && f.typ.Elem().Kind() == reflect.Struct
 }
 
 func names(fs []field) []string {

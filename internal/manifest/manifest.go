@@ -35,6 +35,7 @@ type Manifest struct {
 	Events      []EventSink   `yaml:"events" key:"name" doc:"What every entry of the ledger is handed on to, by a name of your choice."`
 	SweepWindow time.Duration `yaml:"sweepWindow" default:"1h" doc:"How long a run may take from issue to commit, 30m at least: a younger credential without a record may belong to a run that is still going on."`
 	Concurrency string        `yaml:"concurrency" enum:"external" doc:"Say 'external' if something else sees to it that no two runs are under way at once, such as the CI system. What has no overlap, such as a password, needs it."`
+	Approval    *Approval     `yaml:"approval" doc:"Who may do what without asking, and who must approve the rest. Without it nothing is asked for."`
 	Credentials []Credential  `yaml:"credentials,required" key:"name" doc:"What to rotate, by a name of your choice."`
 
 	accounts, vaults map[string]int
@@ -215,8 +216,8 @@ func (m *Manifest) Vault(name string) (Vault, bool) {
 }
 
 // Parse reads a manifest. file is only named in problems. Warnings come back beside a manifest; with an error among
-// the problems the manifest is nil.
-func Parse(file string, src []byte, kinds []Kind) (*Manifest, Problems) {
+// the problems the manifest is nil. rules are those that this package cannot know.
+func Parse(file string, src []byte, kinds []Kind, rules ...Rule) (*Manifest, Problems) {
 	mustBeSound(kinds)
 	c := &collector{file: file}
 	defs := read(c, src)
@@ -225,7 +226,7 @@ func Parse(file string, src []byte, kinds []Kind) (*Manifest, Problems) {
 	}
 	m := new(Manifest)
 	decode(c, m, defs, kinds)
-	check(c, m, defs, kinds)
+	check(c, m, defs, kinds, rules)
 	ps := c.sorted()
 	if ps.Failed() {
 		return nil, ps

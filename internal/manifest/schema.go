@@ -161,6 +161,10 @@ func fieldSchema(f field, kinds []Kind) object {
 		s.put("additionalProperties", object{{"type", "string"}, {"maxLength", maxTagLength}})
 		s.put("propertyNames", object{{"not", object{{"enum", []string{recordTag}}}}, {"minLength", 1}, {"maxLength", maxTagLength}})
 		s.put("maxProperties", maxTags)
+	case f.listed():
+		s.put("type", "array")
+		s.put("items", structSchema(f.typ.Elem(), kinds))
+		s.put("minItems", 1)
 	case f.typ.Kind() == reflect.Slice:
 		s.put("type", "object")
 		s.put("propertyNames", object{{"pattern", f.key.pattern}})
