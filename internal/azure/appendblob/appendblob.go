@@ -12,14 +12,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
@@ -38,9 +36,9 @@ const (
 
 // Home is a ledger below an address in a container.
 type Home struct {
-	ctx  context.Context
-	base string
-	pl   runtime.Pipeline
+	ctx     context.Context
+	base    string
+	storage *azhttp.Storage
 
 	mu    sync.Mutex
 	tails map[ledger.Part]*tail
@@ -62,9 +60,7 @@ type tail struct {
 // azhttp.Client.Renewing made. Nothing is sent. A run that is interrupted still records what it did: ctx carries values
 // and no end.
 func New(ctx context.Context, address string, signedIn policy.ClientOptions, cred azcore.TokenCredential) *Home {
-	bearer := runtime.NewBearerTokenPolicy(cred, []string{"https://storage.azure.com/.default"}, nil)
-	return &Home{ctx: context.WithoutCancel(ctx), base: strings.TrimSuffix(address, "/"), tails: map[ledger.Part]*tail{},
-		pl: runtime.NewPipeline("rekey", "1", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}}, &signedIn)}
+	return &Home{ctx: context.WithoutCancel(ctx), base: strings.TrimSuffix(address, "/"), tails: map[ledger.Part]*tail{}, storage: azhttp.NewStorage(signedIn, cred)}
 }
 
 // name is the address of a part's n-th blob.
@@ -282,23 +278,4 @@ func pause(ctx context.Context, failed int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// refused makes an error of an answer.
-func refused(op string, write bool, resp *http.Response) error {
-	err := azhttp.Failure(op, write, resp, nil)
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	if code := azhttp.Code(resp.Header.Get("X-Ms-Error-Code")); code != "" {
-		e.Code = code
-	}
-	switch {
-	case e.Kind == driver.Denied:
-		e.Hint = "the identity needs the role Storage Blob Data Contributor on the container, and the network of the storage account must let this machine in"
-	case e.Code == "ContainerNotFound":
-		e.Hint = "make the container that the manifest names under ledger; Rekey makes none"
-	}
-	return e
 }

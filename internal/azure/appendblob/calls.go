@@ -1,7 +1,6 @@
 package appendblob
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,15 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
-
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
 )
-
-// apiVersion is the newest one that every sovereign cloud is known to have.
-const apiVersion = "2023-11-03"
 
 // view is what was read of a blob.
 type view struct {
@@ -31,24 +24,17 @@ type view struct {
 // read reads up to n bytes of a blob from one on, and how long all of it is.
 func (h *Home) read(ctx context.Context, address string, from int64, n int) (view, error) {
 	op := "read the ledger at " + address
-	req, err := runtime.NewRequest(ctx, http.MethodGet, address)
-	if err != nil {
-		return view{}, &driver.Error{Kind: driver.Rejected, Op: op, Detail: "the address is none"}
+	resp, err := h.storage.Do(ctx, azhttp.StorageCall{Op: op, Method: http.MethodGet, Address: address, Also: http.StatusRequestedRangeNotSatisfiable,
+		Header: map[string]string{"X-Ms-Range": fmt.Sprintf("bytes=%d-%d", from, from+int64(n)-1)}})
+	if codeOf(err) == "BlobNotFound" {
+		return view{}, nil
 	}
-	req.Raw().Header.Set("X-Ms-Version", apiVersion)
-	req.Raw().Header.Set("X-Ms-Range", fmt.Sprintf("bytes=%d-%d", from, from+int64(n)-1))
-	resp, err := h.pl.Do(req)
 	if err != nil {
-		return view{}, azhttp.Failure(op, false, resp, err)
+		return view{}, err
 	}
 	defer resp.Body.Close()
-	code := resp.Header.Get("X-Ms-Error-Code")
-	switch {
-	case resp.StatusCode == http.StatusNotFound && code == "BlobNotFound":
-		return view{}, nil
-	case resp.StatusCode == http.StatusPartialContent, resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && code == "InvalidRange":
-	default:
-		return view{}, refused(op, false, resp)
+	if past := resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && resp.Header.Get("X-Ms-Error-Code") == "InvalidRange"; !past && resp.StatusCode != http.StatusPartialContent {
+		return view{}, azhttp.StorageRefusal(op, false, resp)
 	}
 	v, err := viewOf(resp, from, n)
 	if err != nil {
@@ -109,26 +95,13 @@ func (h *Home) put(ctx context.Context, address string, block []byte, at int64) 
 }
 
 func (h *Home) send(ctx context.Context, op, address string, header map[string]string, body []byte) error {
-	req, err := runtime.NewRequest(ctx, http.MethodPut, address)
+	resp, err := h.storage.Do(ctx, azhttp.StorageCall{Op: op, Method: http.MethodPut, Address: address, Header: header, Body: body})
 	if err != nil {
-		return &driver.Error{Kind: driver.Rejected, Op: op, Detail: "the address is none"}
+		return err
 	}
-	req.Raw().Header.Set("X-Ms-Version", apiVersion)
-	for name, v := range header {
-		req.Raw().Header.Set(name, v)
-	}
-	if body == nil {
-		req.Raw().Header.Set("Content-Length", "0")
-	} else if err := req.SetBody(streaming.NopCloser(bytes.NewReader(body)), "application/octet-stream"); err != nil {
-		return &driver.Error{Kind: driver.Rejected, Op: op, Detail: "the block cannot be sent"}
-	}
-	resp, err := h.pl.Do(req)
-	if err != nil {
-		return azhttp.Failure(op, true, resp, err)
-	}
-	resp.Body.Close()
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusCreated {
-		return refused(op, true, resp)
+		return azhttp.StorageRefusal(op, true, resp)
 	}
 	return nil
 }

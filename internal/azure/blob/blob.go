@@ -19,16 +19,12 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
 )
 
 const (
-	scope   = "https://storage.azure.com/.default"
-	version = "2021-12-02"
 	// MaxBlob bounds what is read, and maxNames how many names one list has.
 	MaxBlob  = 1 << 20
 	maxNames = 100_000
@@ -37,19 +33,18 @@ const (
 
 // Container is one container, as one identity.
 type Container struct {
-	pl      runtime.Pipeline
-	cred    azcore.TokenCredential
+	storage *azhttp.Storage
 	address *url.URL
 }
 
 // New makes a client of the container at https://ACCOUNT.blob.core.windows.net/CONTAINER. Nothing is sent.
-func New(address string, cred azcore.TokenCredential, opts policy.ClientOptions) (*Container, error) {
+func New(address string, cred azcore.TokenCredential, signedIn policy.ClientOptions) (*Container, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Count(strings.Trim(u.Path, "/"), "/") != 0 || strings.Trim(u.Path, "/") == "" {
 		return nil, driver.Errorf(driver.Rejected, "set up the container of blobs", "", "its address must be like https://ACCOUNT.blob.core.windows.net/CONTAINER")
 	}
 	u.Path = "/" + strings.Trim(u.Path, "/")
-	return &Container{pl: runtime.NewPipeline("rekey", "1", runtime.PipelineOptions{}, &opts), cred: cred, address: u}, nil
+	return &Container{azhttp.NewStorage(signedIn, cred), u}, nil
 }
 
 // Place is the container's address.
@@ -64,58 +59,12 @@ type call struct {
 }
 
 func (c *Container) send(ctx context.Context, x call) (*http.Response, error) {
-	write := x.method == http.MethodPut
-	token, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
-	if err != nil {
-		return nil, azhttp.Failure(x.op, false, nil, err)
-	}
 	at := *c.address
 	if x.name != "" {
 		at.Path += "/" + x.name
 	}
 	at.RawQuery = x.query.Encode()
-	req, err := runtime.NewRequest(ctx, x.method, at.String())
-	if err != nil {
-		return nil, driver.Errorf(driver.Rejected, x.op, "", "there is no such address")
-	}
-	if write {
-		if err := req.SetBody(streaming.NopCloser(bytes.NewReader(x.body)), "application/json"); err != nil {
-			return nil, driver.Errorf(driver.Rejected, x.op, "", "it cannot be sent")
-		}
-		req.Raw().Header.Set("x-ms-blob-type", "BlockBlob")
-	}
-	for name, value := range x.header {
-		req.Raw().Header.Set(name, value)
-	}
-	req.Raw().Header.Set("x-ms-version", version)
-	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
-	resp, err := c.pl.Do(req)
-	if err != nil {
-		return nil, azhttp.Failure(x.op, write, resp, err)
-	}
-	if resp.StatusCode >= 300 || azhttp.SignInPage(resp) {
-		resp.Body.Close()
-		return nil, refusal(x.op, azhttp.Failure(x.op, write, resp, nil), resp)
-	}
-	return resp, nil
-}
-
-// refusal adds the service's code and what a person can do.
-func refusal(op string, err error, resp *http.Response) error {
-	e, ok := err.(*driver.Error)
-	if !ok {
-		return err
-	}
-	if code := azhttp.Code(resp.Header.Get("x-ms-error-code")); code != "" {
-		e.Code = code
-	}
-	switch {
-	case e.Kind == driver.Denied:
-		e.Hint = "give Rekey's identity the role Storage Blob Data Contributor at the container"
-	case e.Code == "ContainerNotFound":
-		e.Hint = "make the container"
-	}
-	return e
+	return c.storage.Do(ctx, azhttp.StorageCall{Op: x.op, Method: x.method, Address: at.String(), Header: x.header, Body: x.body})
 }
 
 // Create writes a blob that must not be there. One that is there is a Conflict.
@@ -132,6 +81,7 @@ func (c *Container) Replace(ctx context.Context, name, tag string, b []byte) (st
 // put writes, and looks for a write whose answer was lost, or that was sent again after it had been applied.
 func (c *Container) put(ctx context.Context, x call) (tag string, err error) {
 	x.method = http.MethodPut
+	x.header["X-Ms-Blob-Type"], x.header["Content-Type"] = "BlockBlob", "application/json"
 	resp, err := c.send(ctx, x)
 	if err == nil {
 		resp.Body.Close()
