@@ -75,7 +75,8 @@ func New(cfg Config) (*App, error) {
 		cfg.Transport = network
 	}
 	a := &App{cfg: cfg, client: azhttp.NewClient(cfg.Transport, cfg.Log), vaults: map[string]driver.Versions{}, accounts: map[string]*entra.Account{},
-		rights: elevation.New(elevation.Config{Reason: cfg.Reason, Ticket: cfg.Ticket}), brokers: map[string]*azhttp.Credential{}}
+		brokers: map[string]*azhttp.Credential{}}
+	a.rights = elevation.New(elevation.Config{Reason: cfg.Reason, Ticket: cfg.Ticket, Allow: a.allowRight()})
 	switch cfg.Manifest.Cloud {
 	case "usgov":
 		a.cloud = cloud.AzureGovernment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,6 +73,7 @@ type gate struct {
 	desk      *approval.Desk
 	oidc      *oidc.Client
 	requester *approval.Requester
+	approved  []string
 }
 
 // ErrNoApproval says that the manifest has no approval block.
@@ -237,16 +239,20 @@ func jobRefusal(err error) error {
 	return err
 }
 
-// Gate is the desk with what this process knows of who asks: callers fill in what they want to do, its reason and its
-// ticket. Where the manifest has no approval block, everything is allowed.
-func (a *App) Gate() approval.Gate { return gatekeeper{a, (*approval.Desk).Ask} }
+// gatekeeper is the desk with what this process knows of who asks: callers fill in what they want to do, its reason and its
+// ticket. Where the manifest has no approval block, everything is allowed. For a plan no request is written.
+func (a *App) gatekeeper(plan bool) gatekeeper {
+	if plan {
+		return gatekeeper{a, (*approval.Desk).Look}
+	}
+	return gatekeeper{a, (*approval.Desk).Ask}
+}
 
 type gatekeeper struct {
 	a   *App
 	ask func(*approval.Desk, context.Context, approval.Request) (approval.Verdict, error)
 }
 
-// Ask implements approval.Gate.
 func (g gatekeeper) Ask(ctx context.Context, r approval.Request) (approval.Verdict, error) {
 	if g.a.cfg.Manifest.Approval == nil {
 		return approval.Verdict{Outcome: approval.Allow}, nil
@@ -263,7 +269,26 @@ func (g gatekeeper) Ask(ctx context.Context, r approval.Request) (approval.Verdi
 		return approval.Verdict{}, fmt.Errorf("find out who asks: %w", err)
 	}
 	r.Manifest = g.a.cfg.Digest
-	return g.ask(desk, ctx, r)
+	v, err := g.ask(desk, ctx, r)
+	if err == nil && v.Outcome == approval.Allow && v.ID != "" {
+		g.a.gate.actedOn(v.ID)
+	}
+	return v, err
+}
+
+func (g *gate) actedOn(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Contains(g.approved, id) {
+		g.approved = append(g.approved, id)
+	}
+}
+
+// Approved are the ids of the requests that this process was allowed something by, in the order in which it asked.
+func (a *App) Approved() []string {
+	a.gate.mu.Lock()
+	defer a.gate.mu.Unlock()
+	return slices.Clone(a.gate.approved)
 }
 
 // Approve is the engine's question, answered by the gate; nil if the manifest has no approval block. reason and ticket
@@ -273,20 +298,35 @@ func (a *App) Approve(reason, ticket string) func(context.Context, engine.Wanted
 		return nil
 	}
 	return func(ctx context.Context, w engine.Wanted) (engine.Consent, error) {
-		gate := gatekeeper{a, (*approval.Desk).Ask}
-		if w.Plan {
-			gate.ask = (*approval.Desk).Look
-		}
-		v, err := gate.Ask(ctx, approval.Request{Intent: intent(w), Reason: reason, Ticket: ticket, Compromised: w.Compromised})
+		v, err := a.gatekeeper(w.Plan).Ask(ctx, approval.Request{Intent: intent(w), Reason: reason, Ticket: ticket, Compromised: w.Compromised})
 		if err != nil {
 			return engine.Consent{}, err
 		}
-		c := engine.Consent{Given: v.Outcome == approval.Allow, Code: "approval", Why: v.Why, Do: v.Do}
-		if v.Outcome == approval.Deny {
-			c.Code = "refused"
-		}
-		return c, nil
+		return engine.Consent{Given: v.Outcome == approval.Allow, Code: code(v), Why: v.Why, Do: v.Do}, nil
 	}
+}
+
+// allowRight asks the gate for a right that is about to be taken; nil if the manifest has no approval block.
+func (a *App) allowRight() func(ctx context.Context, r driver.Right, length time.Duration, plan bool) error {
+	if a.cfg.Manifest.Approval == nil {
+		return nil
+	}
+	return func(ctx context.Context, r driver.Right, length time.Duration, plan bool) error {
+		v, err := a.gatekeeper(plan).Ask(ctx, approval.Request{Reason: a.cfg.Reason, Ticket: a.cfg.Ticket,
+			Intent: approval.Intent{Kinds: []string{approval.Elevate}, Role: r.Role, Scope: r.Place, Duration: length}})
+		if err != nil || v.Outcome == approval.Allow {
+			return err
+		}
+		return &driver.Error{Kind: driver.Denied, Op: "take " + r.String(), Code: code(v), Detail: v.Why, Hint: v.Do, Person: true}
+	}
+}
+
+// code is what a decision that was not given is called in a result.
+func code(v approval.Verdict) string {
+	if v.Outcome == approval.Deny {
+		return "refused"
+	}
+	return "approval"
 }
 
 // intent is what a pass is about to do, by the manifest alone.

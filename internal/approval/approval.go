@@ -1,8 +1,8 @@
 // Package approval decides by the manifest's policy whether something may be done, and keeps what people decide where the
 // policy says to ask them.
 //
-// It is not the core, which knows nothing of it: the engine asks a Gate before the first effect of what was decided. It
-// opens no connection: where requests lie (Box) and whose keys sign (Verifier) are ports.
+// It is not the core, which knows nothing of it: who uses a Desk asks it before the first effect of what was
+// decided. It opens no connection: where requests lie (Box) and whose keys sign (Verifier) are ports.
 //
 // What always holds: what no rule allows is denied, and a rule that cannot be evaluated denies. A decision counts only if
 // it is a token that the tenant signed for exactly this request, this word and this reason, while the request lives, for
@@ -11,7 +11,6 @@
 package approval
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -146,16 +145,14 @@ type Decided struct {
 	At     time.Time // when they signed in
 }
 
-// Gate is asked before anything is done. It is safe for use by many at once.
-type Gate interface {
-	Ask(ctx context.Context, r Request) (Verdict, error)
-}
-
-// describe is the intent in words: "issue, tell devops-pat in kv/secret".
-func (i Intent) describe() string {
-	out := strings.Join(set(i.Kinds), ", ") + " " + strings.Join(set(i.Credentials), ", ")
-	if i.Role != "" {
-		out += " as " + i.Role
+// What is the intent in words: "issue, tell devops-pat", "elevate as Key Vault Secrets Officer".
+func (i Intent) What() string {
+	words := []string{strings.Join(set(i.Kinds), ", ")}
+	if len(i.Credentials) > 0 {
+		words = append(words, strings.Join(set(i.Credentials), ", "))
 	}
-	return strings.TrimSpace(out)
+	if i.Role != "" {
+		words = append(words, "as", i.Role)
+	}
+	return strings.Join(words, " ")
 }

@@ -189,7 +189,7 @@ func words(r Request, expires time.Time) string {
 			fmt.Fprintf(&b, "%s: %s\n", label, oneLine(text))
 		}
 	}
-	line("what", r.Intent.describe())
+	line("what", r.What())
 	line("scope", r.Scope)
 	if r.Duration > 0 {
 		line("for", r.Duration.String())

@@ -30,7 +30,7 @@ type Config struct {
 	Random func([]byte)
 }
 
-// Desk is the Gate over a policy and a box.
+// Desk answers by a policy and a box. It is safe for use by many at once.
 type Desk struct {
 	cfg Config
 	// writing keeps two requests of one run from being written for one intent.
@@ -48,7 +48,7 @@ func NewDesk(cfg Config) *Desk {
 	return &Desk{cfg: cfg}
 }
 
-// Ask implements Gate. Where the policy says to ask and nobody was asked yet, it writes a request.
+// Ask says whether something may be done. Where the policy says to ask and nobody was asked yet, it writes a request.
 func (d *Desk) Ask(ctx context.Context, r Request) (Verdict, error) { return d.ask(ctx, r, true) }
 
 // Look is Ask without a request being written.

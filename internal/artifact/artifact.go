@@ -49,8 +49,10 @@ type Statement struct {
 	Run     string `json:"run"`
 	Command string `json:"command"`
 	Version string `json:"version"` // of the program
-	// Request is the id of the approved request that the run acted on, if it needed one.
-	Request     string      `json:"request,omitempty"`
+	// Requests are the ids of the approved requests that the run acted on.
+	Requests []string `json:"requests"`
+	// Program is what was run under a role, if that is what the run was for.
+	Program     *Program    `json:"program,omitempty"`
 	Who         Who         `json:"who"`
 	Why         Why         `json:"why"`
 	Environment Environment `json:"environment"`
@@ -66,6 +68,13 @@ type Statement struct {
 	Outcome string `json:"outcome"`
 	// Entries is how many entries of the ledger came before the one that has this statement's digest.
 	Entries int `json:"entries"`
+}
+
+// Program is a program that somebody ran under a role. What it was told is not kept: that can be secret.
+type Program struct {
+	Name string `json:"name"`
+	// ExitCode is as a shell has it: 128 and the signal's number for one that a signal ended.
+	ExitCode int `json:"exitCode"`
 }
 
 // Who is the identity that ran.

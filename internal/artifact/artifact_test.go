@@ -83,6 +83,7 @@ func TestTheSchemaNamesEveryMemberAndNoOther(t *testing.T) {
 		"environment":   {statement["environment"], reflect.TypeFor[Environment]()},
 		"credential":    {s.Defs["credential"], reflect.TypeFor[Credential]()},
 		"effect":        {s.Defs["effect"], reflect.TypeFor[Effect]()},
+		"program":       {statement["program"], reflect.TypeFor[Program]()},
 		"elevation":     {s.Defs["elevation"], reflect.TypeFor[Elevation]()},
 		"consumer":      {s.Defs["consumer"], reflect.TypeFor[report.Consumer]()},
 		"check":         {s.Defs["check"], reflect.TypeFor[report.Check]()},

@@ -31,7 +31,7 @@ func Outcome(doc report.Run, interrupted bool) string {
 // Of makes a run's statement out of what its results, its document and its entries of the ledger say. The rest is the
 // caller's to fill in.
 func Of(doc report.Run, results []engine.Result, entries []ledger.Entry) Statement {
-	s := Statement{Run: doc.Run, Command: doc.Command, Credentials: []Credential{}, Elevations: []Elevation{}, Entries: len(entries)}
+	s := Statement{Run: doc.Run, Command: doc.Command, Credentials: []Credential{}, Elevations: []Elevation{}, Requests: []string{}, Entries: len(entries)}
 	for i, c := range doc.Credentials {
 		out := Credential{Name: c.Name, Secret: c.Secret, Outcome: c.Outcome, Code: c.Code, Why: c.Why, Do: c.Do, Notes: c.Notes, Error: c.Error,
 			Consumers: c.Consumers, Checks: c.Checks, Effects: effects(c.Name, entries)}

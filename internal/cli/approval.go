@@ -127,7 +127,7 @@ func (o *options) showApprovals(list []approval.Entry, all bool) error {
 		if who == "" {
 			who = "nobody verified"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", safe(e.ID), safe(state), when(e.Expires, time.Time{}), safe(strings.Join(e.Kinds, ", ")+" "+strings.Join(e.Credentials, ", ")), safe(who))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", safe(e.ID), safe(state), when(e.Expires, time.Time{}), safe(approval.Intent{Kinds: e.Kinds, Credentials: e.Credentials, Role: e.Role}.What()), safe(who))
 	}
 	t.Flush()
 	for _, e := range entries {

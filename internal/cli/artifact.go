@@ -94,6 +94,10 @@ type ran struct {
 	engine  *engine.Engine
 	results []engine.Result
 	doc     report.Run
+	// outcome is the artefact's word for how it ended, where that is not what became of credentials; program is what was
+	// run.
+	outcome string
+	program *artifact.Program
 }
 
 // state records the digest of what is said of the run, and gives what is to be written once a checkpoint covers that.
@@ -104,7 +108,8 @@ func (w *witness) state(ctx context.Context, a *app.App, r ran, o *options) (out
 	i := a.Identity()
 	s.Who = artifact.Who{Identity: i.Kind, Verified: i.Verified, ClientID: i.ClientID, ObjectID: i.ObjectID, Tenant: i.Tenant}
 	s.StartedAt, s.CompletedAt = w.started.UTC(), time.Now().UTC()
-	s.Outcome = artifact.Outcome(r.doc, ctx.Err() != nil)
+	s.Outcome = cmp.Or(r.outcome, artifact.Outcome(r.doc, ctx.Err() != nil))
+	s.Requests, s.Program = append(s.Requests, a.Approved()...), r.program
 	out = artifact.Artifact{Schema: artifact.Version, Ledger: artifact.Ledger{Entries: []ledger.Placed{}}}
 	var digest string
 	if out.Statement, digest, err = s.Encode(); err != nil || len(w.entries) == 0 {

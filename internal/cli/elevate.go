@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rekeyhq/rekey/internal/app"
+	"github.com/rekeyhq/rekey/internal/artifact"
+	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/engine"
 	"github.com/rekeyhq/rekey/internal/manifest"
@@ -22,7 +24,6 @@ import (
 type asked struct {
 	role, scope, kind, broker, principal string
 	length, sweep                        time.Duration
-	reason, ticket                       string
 }
 
 func (o *options) elevateCommand() *cobra.Command {
@@ -54,8 +55,7 @@ role could not be given back.`,
 		},
 	}
 	q.flags(cmd)
-	cmd.Flags().StringVar(&q.reason, "reason", "", "why, in a few words that Azure keeps")
-	cmd.Flags().StringVar(&q.ticket, "ticket", "", "the number of a ticket")
+	o.evidenceFlags(cmd)
 	return cmd
 }
 
@@ -104,7 +104,9 @@ func (q *asked) entry(m *manifest.Manifest, names []string) (manifest.Elevation,
 }
 
 func (o *options) elevate(cmd *cobra.Command, q asked, names, command []string) error {
-	o.reason, o.ticket = q.reason, q.ticket
+	if err := o.checkWords(); err != nil {
+		return err
+	}
 	a, err := o.open()
 	if err != nil {
 		return err
@@ -122,11 +124,17 @@ func (o *options) elevate(cmd *cobra.Command, q asked, names, command []string) 
 		return Exit(ExitUsage, fmt.Errorf("the command was not run, and no role taken: %w", err))
 	}
 	cfg := engine.Config{Log: o.log(), Rights: a.Rights()}
-	closeLedger, err := o.openLedger(a, &cfg)
+	// What was done is recorded and handed on whether or not somebody interrupts it.
+	ctx := context.WithoutCancel(cmd.Context())
+	book, err := o.openBook(ctx, a, &cfg)
 	if err != nil {
 		return err
 	}
-	defer closeLedger()
+	defer book.close()
+	w, err := o.evidence.begin(&cfg)
+	if err != nil {
+		return err
+	}
 	if !o.quiet {
 		p := newPrinter(o.env.Stderr, o.env)
 		cfg.Report = p.progress
@@ -141,22 +149,36 @@ func (o *options) elevate(cmd *cobra.Command, q asked, names, command []string) 
 		}
 	})()
 
-	run := engine.New(cfg)
-	run.Begin()
+	r := ran{engine: engine.New(cfg)}
+	r.engine.Begin()
 	code, err := o.under(cmd.Context(), a, e, right, func() (int, error) {
-		return o.command(program, command, right, signals)
+		code, err := o.command(program, command, right, signals)
+		if err == nil {
+			r.program = &artifact.Program{Name: command[0], ExitCode: code}
+		}
+		return code, err
 	})
-	run.GiveBack(context.WithoutCancel(cmd.Context()))
-	kept := o.given(run.Taken())
-	switch {
+	r.engine.GiveBack(ctx)
+	kept := o.given(r.engine.Taken())
+	var de *driver.Error
+	switch r.outcome = artifact.Failed; {
+	case errors.As(err, &de) && de.Person:
+		r.outcome, err = artifact.Person, failure(err)
 	case err != nil:
-		return failure(err)
+		err = failure(err)
 	case code == 0 && kept:
-		return Exit(ExitFailed, nil)
+		err = Exit(ExitFailed, nil)
 	case code != 0:
-		return Exit(code, nil)
+		err = Exit(code, nil)
+	default:
+		r.outcome = artifact.Done
 	}
-	return nil
+	r.doc = report.NewRun("elevate", r.engine.RunID(), nil)
+	r.doc.AddElevations(r.engine.Taken())
+	if o.end(ctx, a, book, w, r); err == nil && o.unkept {
+		err = Exit(ExitFailed, nil)
+	}
+	return err
 }
 
 // under takes the right, and goes on when it is honoured.

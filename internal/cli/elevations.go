@@ -228,6 +228,9 @@ func (o *options) elevationsExtend() *cobra.Command {
 				if h.ID != args[0] || h.State != driver.Elevated || h.over() {
 					continue
 				}
+				if err := a.Rights().Grant(h.elevator, length).Allowed(cmd.Context()); err != nil {
+					return failure(err)
+				}
 				cfg := engine.Config{Log: o.log()}
 				closeLedger, err := o.openLedger(a, &cfg)
 				if err != nil {

@@ -22,6 +22,9 @@ import (
 type Config struct {
 	// Reason and Ticket are told to the service with each right that is taken.
 	Reason, Ticket string
+	// Allow is asked once in a run before a right is taken; nil lets all be taken. An error says why it must not be, and
+	// what a person can do about it. Of a plan nobody is asked anything: it only says what would become of it.
+	Allow func(ctx context.Context, r driver.Right, length time.Duration, plan bool) error
 	// Settle is how long what honours a right may take to know of it; 0 for 12 minutes. Azure says ten (facts 2.1).
 	Settle time.Duration
 	// Wait is how long a person may take to approve, and a right that was given back to be had again; 0 for 5 minutes.

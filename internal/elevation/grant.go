@@ -35,6 +35,7 @@ type Grant struct {
 	margin  time.Duration
 	settled bool // what honours it has let something through
 	term    int  // counts how often it was taken
+	allowed bool // the manifest's rules, or a person
 	checked bool // the service's rules were read
 	failed  error
 }
@@ -200,6 +201,9 @@ func (g *Grant) take(ctx context.Context) error {
 		g.since = g.m.wall()
 	}
 	g.mu.Unlock()
+	if err := g.Allowed(ctx); err != nil {
+		return g.fail(err)
+	}
 	ask := driver.Ask{Run: run, For: g.length, Reason: g.m.cfg.Reason, Ticket: g.m.cfg.Ticket}
 	if !checked {
 		if err := g.elevator.Preflight(ctx, ask); err != nil {
@@ -226,6 +230,31 @@ func (g *Grant) take(ctx context.Context) error {
 	g.margin = min(margin, max(g.left()/2, 0))
 	g.settled = g.settled && !fresh
 	return nil
+}
+
+// Allowed says whether the right may be taken, without taking it. Where a person has to decide that, they are asked.
+func (g *Grant) Allowed(ctx context.Context) error {
+	g.mu.Lock()
+	allowed := g.allowed || g.m.cfg.Allow == nil
+	g.mu.Unlock()
+	if allowed {
+		return nil
+	}
+	if err := g.m.cfg.Allow(ctx, g.right, g.length, false); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.allowed = true
+	g.mu.Unlock()
+	return nil
+}
+
+// Would says what would be said if the right were to be taken. Nobody is asked.
+func (g *Grant) Would(ctx context.Context) error {
+	if g.m.cfg.Allow == nil {
+		return nil
+	}
+	return g.m.cfg.Allow(ctx, g.right, g.length, true)
 }
 
 // fail remembers what asking again in this run would not change.

@@ -45,8 +45,8 @@ func (p *pass) approved(ctx context.Context, d rotation.Decision, plan bool) (in
 		return rotation.Decision{Kind: rotation.Hold, Code: c.Code, Why: d.Why + "; " + c.Why, Do: c.Do, Notes: d.Notes}, false, nil
 	}
 	p.consent = append(p.consent, kinds...)
-	if c.Why != "" && !slices.Contains(p.c.Notes, c.Why) {
-		p.notes = append(p.notes, c.Why)
+	if c.Why != "" && !slices.Contains(p.approvals, c.Why) {
+		p.approvals = append(p.approvals, c.Why)
 	}
 	return d, true, nil
 }

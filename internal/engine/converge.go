@@ -18,6 +18,10 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 		d = rotation.Decide(p.asked(), p.observed(), p.now())
 		switch d.Kind {
 		case rotation.Look:
+			instead, ok, err := p.mayTake(ctx, d)
+			if !ok {
+				return p.result(instead, err)
+			}
 			p.look(ctx, d, true)
 		case rotation.Act:
 			instead, ok, err := p.approved(ctx, d, false)
@@ -79,7 +83,7 @@ func (e *Engine) plan(ctx context.Context, p *pass) Result {
 		if _, issues := d.Action.(rotation.Issue); issues && p.c.Makes != "" {
 			d.Notes = append(d.Notes, rotation.Note{Code: "makes", Text: "makes " + p.c.Makes})
 		}
-		d.Notes = append(d.Notes, p.rightNotes(d)...)
+		d.Notes = append(d.Notes, p.rightNotes(ctx, d)...)
 		if d.Kind == rotation.Act {
 			instead, ok, err := p.approved(ctx, d, true)
 			switch {

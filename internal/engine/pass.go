@@ -56,6 +56,7 @@ type pass struct {
 	slot              slot
 	assigns           int
 	consent           []string // kinds of action that were approved
+	approvals         []string // by whom or what, in words
 }
 
 func (e *Engine) newPass(c Credential, index index) *pass {
@@ -347,7 +348,7 @@ func (p *pass) result(d rotation.Decision, err error) Result {
 		err = p.back.why
 	}
 	p.slot.next.Wipe()
-	for _, text := range append(p.c.Notes, p.notes...) {
+	for _, text := range slices.Concat(p.c.Notes, p.notes, p.approvals) {
 		d.Notes = append(d.Notes, rotation.Note{Code: "account", Text: text})
 	}
 	d.Notes = append(append(d.Notes, p.ownerNotes(d)...), p.consumerNotes(d)...)
