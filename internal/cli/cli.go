@@ -135,10 +135,22 @@ func New(env Env) *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "print one JSON document in place of text")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is done, and every call that is made")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no warnings, only the result")
-	root.AddCommand(o.initCommand(), o.validateCommand(), o.planCommand(), o.applyCommand(), o.rotateCommand(),
-		o.rollbackCommand(), o.retireCommand(), o.statusCommand(), o.loginCommand(), o.schemaCommand(), o.versionCommand())
-	root.AddCommand(o.addCommand(), o.listCommand(), o.ledgerCommand(), o.eventsCommand(), o.elevateCommand(), o.elevationsCommand(), o.doctorCommand())
-	root.AddCommand(o.approvalsCommand(), o.approveCommand(), o.denyCommand(), o.policyCommand())
+	for _, g := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Credentials:", []*cobra.Command{o.planCommand(), o.applyCommand(), o.statusCommand(), o.rotateCommand(), o.rollbackCommand(), o.retireCommand()}},
+		{"The manifest:", []*cobra.Command{o.initCommand(), o.addCommand(), o.listCommand(), o.loginCommand(), o.validateCommand(), o.schemaCommand()}},
+		{"Privilege and approval:", []*cobra.Command{o.doctorCommand(), o.elevateCommand(), o.elevationsCommand(), o.approvalsCommand(), o.approveCommand(), o.denyCommand(), o.policyCommand()}},
+		{"Evidence:", []*cobra.Command{o.ledgerCommand(), o.eventsCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(o.versionCommand())
 	if env.Extra != nil {
 		root.AddCommand(env.Extra(env)...)
 	}

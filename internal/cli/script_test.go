@@ -114,6 +114,7 @@ func TestScripts(t *testing.T) {
 			"handed":   cmdHanded,
 			"github":   cmdGitHub,
 			"decides":  cmdDecides,
+			"writes":   cmdWrites,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sim" { // Go reads SSL_CERT_FILE here

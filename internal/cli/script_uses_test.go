@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -55,4 +56,42 @@ func signsIn(network http.RoundTripper, organization, value string) error {
 		return fmt.Errorf("%s answers %d", organization, resp.StatusCode)
 	}
 	return nil
+}
+
+// cmdWrites has Rekey's own identity, with a token of its managed identity, write a secret as anything on its machine could:
+// writes VAULT SECRET STATUS.
+func cmdWrites(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: writes VAULT SECRET STATUS")
+	}
+	network := running(ts).Transport()
+	req, err := http.NewRequest(http.MethodGet, ts.Getenv("IDENTITY_ENDPOINT")+"?api-version=2019-08-01&resource=https://vault.azure.net", nil)
+	ts.Check(err)
+	req.Header.Set("X-Identity-Header", ts.Getenv("IDENTITY_HEADER"))
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	_, err = call(network, req, &token)
+	ts.Check(err)
+	req, err = http.NewRequest(http.MethodPut, "https://"+args[0]+".vault.azure.net/secrets/"+args[1]+"?api-version=7.5", strings.NewReader(`{"value":"by hand"}`))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	status, err := call(network, req, nil)
+	ts.Check(err)
+	if want := args[2]; fmt.Sprint(status) != want {
+		ts.Fatalf("the vault answers %d to who writes, want %s", status, want)
+	}
+}
+
+func call(network http.RoundTripper, req *http.Request, out any) (status int, err error) {
+	resp, err := network.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		return resp.StatusCode, nil
+	}
+	return resp.StatusCode, json.NewDecoder(resp.Body).Decode(out)
 }
