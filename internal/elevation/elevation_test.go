@@ -208,15 +208,40 @@ func TestOneTriesWhileTheOthersWait(t *testing.T) {
 	})
 }
 
-func TestAPromptCallDoesNotWait(t *testing.T) {
-	s := &service{delay: 5 * time.Minute}
-	play(t, s, time.Hour, func(t *testing.T, m *Manager, g *Grant) {
-		began := time.Now()
-		if err := g.use(t.Context(), prompt, s.work); driver.KindOf(err) != driver.Denied || time.Since(began) > 0 {
-			t.Errorf("%v after %s", err, time.Since(began))
-		}
-		m.End(t.Context())
-	})
+// What a prompt call rests on gets too old, so who makes it has to look anew between two of them.
+func TestAPromptCallIsMadeOnceAndItsCallerIsToldToComeAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		delay time.Duration
+		again bool // until it is let through
+	}{
+		"honoured minutes later": {5 * time.Minute, true},
+		"never honoured":         {48 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{delay: c.delay}
+			play(t, s, 8*time.Hour, func(t *testing.T, m *Manager, g *Grant) {
+				began := time.Now()
+				for n := 1; ; n++ {
+					err := g.use(t.Context(), prompt, s.work)
+					if s.calls != n {
+						t.Fatalf("%d calls were made by %d", s.calls, n)
+					}
+					if NotYet(err) && driver.NotApplied(err) && n < 40 {
+						continue
+					}
+					took := time.Since(began)
+					if c.again && (err != nil || took < c.delay || took > c.delay+time.Minute) {
+						t.Errorf("after %s: %v", took, err)
+					}
+					if !c.again && (driver.KindOf(err) != driver.Denied || NotYet(err) || took < settle-2*time.Minute || took > settle) {
+						t.Errorf("after %s: %v", took, err)
+					}
+					break
+				}
+				m.End(t.Context())
+			})
+		})
+	}
 }
 
 func TestARoleThatIsNeverHonouredIsSaidToBe(t *testing.T) {

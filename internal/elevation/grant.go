@@ -33,10 +33,12 @@ type Grant struct {
 	from    time.Time        // the service's clock when it was asked for first
 	since   time.Time        // wall clock then
 	margin  time.Duration
-	settled bool // what honours it has let something through
-	term    int  // counts how often it was taken
-	allowed bool // the manifest's rules, or a person
-	checked bool // the service's rules were read
+	settled bool      // what honours it has let something through
+	term    int       // counts how often it was taken
+	refused time.Time // wall clock when a prompt call was refused first, since one was let through
+	pauses  int       // since then
+	allowed bool      // the manifest's rules, or a person
+	checked bool      // the service's rules were read
 	failed  error
 }
 
@@ -53,7 +55,7 @@ const (
 	// patient calls are made again until they are let through: those that a decision begins with, and those that change
 	// nothing.
 	patient patience = true
-	// prompt calls are not: what they rest on gets too old.
+	// prompt calls are not: what they rest on gets too old. Who makes one looks anew, and makes it again: see NotYet.
 	prompt patience = false
 )
 
@@ -77,45 +79,91 @@ func (g *Grant) use(ctx context.Context, p patience, do func(context.Context) er
 	if term, ready := g.ready(); ready {
 		err := g.bounded(ctx, do)
 		if !lacks(err) {
-			return err
+			return g.letThrough(p, err)
 		}
 		g.doubt(term)
 		if p == prompt {
-			return err
+			return g.notYet(ctx, err)
 		}
 	}
 	select {
 	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
 	case <-ctx.Done():
 		return &driver.Error{Kind: driver.Unavailable, Op: "take " + g.right.String(), Detail: "interrupted, or no turn in time"}
 	}
-	return g.first(ctx, p, do)
+	refused, err := g.first(ctx, p, do)
+	<-g.turn
+	switch {
+	case refused && p == prompt:
+		return g.notYet(ctx, err)
+	case refused:
+		return notHonoured(g.right, err)
+	}
+	return g.letThrough(p, err)
 }
 
-// first is use for the one whose turn it is.
-func (g *Grant) first(ctx context.Context, p patience, do func(context.Context) error) error {
+// letThrough is what a call leaves that was not refused for want of the right.
+func (g *Grant) letThrough(p patience, err error) error {
+	if p == prompt && err == nil {
+		g.mu.Lock()
+		g.refused, g.pauses = time.Time{}, 0
+		g.mu.Unlock()
+	}
+	return err
+}
+
+// notHonouredYet is the code of a refusal that may be none a moment later.
+const notHonouredYet = "RoleNotHonouredYet"
+
+// NotYet says of an error that a call was refused, with nothing done, although its right is had: what honours it may not
+// know of it yet, or somebody has taken it away. What the call rests on is to be looked at anew, then it can be made again.
+func NotYet(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code == notHonouredYet
+}
+
+// notYet waits a little after a prompt call was refused. When the right should long be known, the refusal stands.
+func (g *Grant) notYet(ctx context.Context, err error) error {
+	g.mu.Lock()
+	now := g.m.wall()
+	if g.refused.IsZero() {
+		g.refused = now
+	}
+	pause, until, standing := min(5*time.Second<<min(g.pauses, 10), time.Minute), g.refused.Add(g.m.cfg.Settle), g.held.Standing
+	g.pauses++
+	g.mu.Unlock()
+	if standing || now.Add(pause).After(until) || g.m.pause(ctx, pause, until, "%s was granted, and is not honoured yet", g.right) != nil {
+		return notHonoured(g.right, err)
+	}
+	var e *driver.Error
+	errors.As(err, &e)
+	return &driver.Error{Kind: driver.Unavailable, Op: e.Op, Code: notHonouredYet, Detail: g.right.String() + " was granted, and is not honoured yet"}
+}
+
+// first is use for the one whose turn it is. refused says that the call was made under the right, and refused for want of
+// it.
+func (g *Grant) first(ctx context.Context, p patience, do func(context.Context) error) (refused bool, err error) {
 	for again := 0; ; again++ {
 		term, ready := g.ready()
 		if !ready {
 			if err := g.take(ctx); err != nil {
-				return err
+				return false, err
 			}
 			term, _ = g.ready()
 		}
 		if !g.lasts(0) { // this machine was suspended while it took it
 			if again+1 == tries {
-				return driver.Errorf(driver.Unavailable, "work under "+g.right.String(), "", "it was over each time that it was had: this process was suspended")
+				return false, driver.Errorf(driver.Unavailable, "work under "+g.right.String(), "", "it was over each time that it was had: this process was suspended")
 			}
 			continue
 		}
 		err := g.through(ctx, p, do)
 		if !lacks(err) {
-			return err
+			return false, err
 		}
 		g.doubt(term)
 		if p == prompt || again+1 == tries || ctx.Err() != nil {
-			return notHonoured(g.right, err)
+			return true, err
 		}
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/rotation"
 )
 
 // converge takes one credential as far as this run can.
 func (e *Engine) converge(ctx context.Context, p *pass) Result {
 	var d rotation.Decision
-	for range maxSteps {
+	for steps := 0; steps < maxSteps; steps++ {
 		d = rotation.Decide(p.asked(), p.observed(), p.now())
 		switch d.Kind {
 		case rotation.Look:
@@ -32,7 +33,14 @@ func (e *Engine) converge(ctx context.Context, p *pass) Result {
 				p.again()
 				continue
 			}
-			if err := p.act(ctx, d); err != nil {
+			err = p.act(ctx, d)
+			if elevation.NotYet(err) && ctx.Err() == nil {
+				// It bounds itself: the right says when it should long be honoured.
+				p.failure, steps = nil, 0
+				p.again()
+				continue
+			}
+			if err != nil {
 				return p.ended(d, err)
 			}
 		case rotation.Wait:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/elevation"
 	"github.com/rekeyhq/rekey/internal/ledger"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
@@ -171,6 +172,9 @@ func (p *pass) assign(ctx context.Context, d rotation.Decision, a rotation.Assig
 	case driver.KindOf(err) == driver.Ambiguous:
 		p.obs.Slot.Check = rotation.Fact[rotation.Check]{} // a sign-in says whether it is set
 		return nil
+	case elevation.NotYet(err):
+		p.assigns--
+		return err
 	case driver.KindOf(err) == driver.Rejected && p.tries < maxTries:
 		p.obs.Slot.Refused = a.Generation // another one may be taken
 		return nil

@@ -300,3 +300,46 @@ func TestAConsumerIsToldUnderARoleOfItsOwn(t *testing.T) {
 		})
 	})
 }
+
+// A revocation rests on an observation that gets too old, so it is not simply repeated until its role is honoured.
+func TestARevocationIsMadeAgainOnAFreshLookUntilItsRoleIsHonoured(t *testing.T) {
+	app := (&world.Site{Name: appName, SubscriptionID: world.SubscriptionID, ResourceGroup: world.ResourceGroupApps}).ResourceID()
+	change := func(s *world.State) {
+		withApp(s)
+		s.RoleAssignments = slices.DeleteFunc(s.RoleAssignments, func(a *world.RoleAssignment) bool { return a.PrincipalID == rekeySP && a.Scope == app })
+		broker(s, world.RoleRBACAdmin, world.RoleWebsiteContributor, app)
+	}
+	for name, c := range map[string]struct {
+		refused int
+		ends    bool
+	}{
+		"honoured minutes later": {5, true},
+		"never honoured":         {100, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			playSecret(t, change, func(b *bed) {
+				b.write(func(s *settings) {
+					s.right = "role: Website Contributor, scope: " + app + ", " + timed
+					s.more = "elevation: right\n"
+				})
+				b.published()
+				b.apply().did("issue", "publish")
+				b.pass(day)
+				old := len(b.alive())
+				b.faults(sim.Fault{Service: "graph", Operation: "RemovePassword", Nth: 1, Times: c.refused, Do: sim.DoAnswer, Status: 403, Body: `{"error":{"code":"Authorization_RequestDenied","message":"x"}}`})
+				began := time.Now()
+				o := b.apply()
+				if took := time.Since(began); c.ends && (took < 2*time.Minute || took > 5*time.Minute) || !c.ends && took > 13*time.Minute {
+					b.Errorf("it took %s", took)
+				}
+				if left := len(b.alive()); c.ends && (left != old-1 || o.code != 0) || !c.ends && (left != old || o.code == 0 || !strings.Contains(o.out, "although Website Contributor at sites deploy-app was taken for it")) {
+					b.Errorf("exit %d, %d of %d are alive: %s", o.code, left, old, o.out)
+				}
+				if err := b.sim.SetFaults(); err != nil {
+					b.Fatal(err)
+				}
+				b.settle()
+			})
+		})
+	}
+}
