@@ -34,7 +34,7 @@ func GitHubJob(claims map[string]any, want Expect) (Requester, error) {
 		return Requester{}, err
 	}
 	r := Requester{CI: "github", Who: text("sub"), Actor: text("actor"), Environment: text("environment"), Claims: claims}
-	r.Branch, r.PullRequest = branch(text("ref"), text("head_ref"))
+	r.Branch, r.PullRequest = branch(text("ref"))
 	return r, nil
 }
 
@@ -89,18 +89,18 @@ func PipelinesJob(claims map[string]any, want Expect) (Requester, error) {
 		return Requester{}, refuse("job", "the job's token is of another organisation, %q", text("org_id"))
 	}
 	r := Requester{CI: "pipelines", Who: sub, Claims: claims}
-	r.Branch, r.PullRequest = branch(text("rpo_ref"), "")
+	r.Branch, r.PullRequest = branch(text("rpo_ref"))
 	return r, nil
 }
 
-// branch reads the branch and the pull request of a ref.
-func branch(ref, head string) (name, pull string) {
+// branch reads the branch or the pull request of a ref. A pull request is on no branch: what it wants to merge can be
+// called main in somebody's fork, and a rule that trusts that name must not be met by it.
+func branch(ref string) (name, pull string) {
 	if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
 		return name, ""
 	}
 	if rest, ok := strings.CutPrefix(ref, "refs/pull/"); ok {
 		pull, _, _ = strings.Cut(rest, "/")
-		return head, pull
 	}
-	return "", ""
+	return "", pull
 }

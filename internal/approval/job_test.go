@@ -36,7 +36,7 @@ func TestAGitHubJobIsWhatItsTokenSays(t *testing.T) {
 		"by ids that it has not":           {with("sub", "repo:contoso@/platform@:ref:refs/heads/main", "repository_owner_id", "", "repository_id", ""), want, "subject", "", ""},
 		"in an environment":                {with("sub", "repo:contoso/platform:environment:prod%3Aeu", "environment", "prod:eu"), approval.Expect{Repository: "contoso/platform", Environment: "prod:eu"}, "", "main", ""},
 		"with an environment beside it":    {with("environment", "production"), want, "subject", "", ""},
-		"of a pull request":                {with("sub", "repo:contoso/platform:pull_request", "event_name", "pull_request", "ref", "refs/pull/7/merge", "head_ref", "topic"), want, "", "topic", "7"},
+		"of a pull request":                {with("sub", "repo:contoso/platform:pull_request", "event_name", "pull_request", "ref", "refs/pull/7/merge", "head_ref", "main"), want, "", "", "7"},
 		"a tag":                            {with("sub", "repo:contoso/platform:ref:refs/tags/v1", "ref", "refs/tags/v1"), want, "", "", ""},
 		"of another repository":            {with("repository", "evil/platform", "sub", "repo:evil/platform:ref:refs/heads/main"), want, "job", "", ""},
 		"of a repository of the same name": {claims, approval.Expect{Repository: "contoso/platform", RepositoryID: "1"}, "job", "", ""},

@@ -65,7 +65,7 @@ var variables = []struct {
 	{"ci", cel.StringType, "github, pipelines, or empty outside of a verified job", func(r Request) any { return r.CI }},
 	{"who", cel.StringType, "the subject of the job's token", func(r Request) any { return r.Who }},
 	{"actor", cel.StringType, "who started the job", func(r Request) any { return r.Actor }},
-	{"branch", cel.StringType, "the job's branch", func(r Request) any { return r.Branch }},
+	{"branch", cel.StringType, "the job's branch; empty for a pull request", func(r Request) any { return r.Branch }},
 	{"pullRequest", cel.StringType, "the number of its pull request", func(r Request) any { return r.PullRequest }},
 	{"environment", cel.StringType, "its environment", func(r Request) any { return r.Environment }},
 	{"claims", cel.MapType(cel.StringType, cel.DynType), "all claims of the job's token", func(r Request) any { return r.claims() }},
