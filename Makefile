@@ -52,13 +52,16 @@ cross:
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -ldflags '$(LDFLAGS)' -o bin/$${p%/*}-$${p#*/}/ ./...; \
 	done
 
-# Everything under the race detector, the repository's own rules (repo_test.go) included. Explored worlds and years would
-# take half an hour under it: they run in short there, and whole without it.
-WHOLE := ./internal/simtest/explore ./internal/simtest/year
+# Everything under the race detector, the repository's own rules (repo_test.go) included. Explored worlds, years and scenarios
+# would take half an hour under it: worlds and years run in short there, of the scenarios those in which things happen at
+# once, and all of them whole without it.
+WHOLE := ./internal/simtest/explore ./internal/simtest/year ./internal/simtest/scenario
+AT_ONCE := Two|AtOnce|Overtake|Slept|Suspended|Interrupted
 race:
 	@.ci/compiler
-	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '/internal/simtest/(explore|year)$$')
-	CGO_ENABLED=1 $(GO) test -race -short $(WHOLE)
+	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '/internal/simtest/(explore|year|scenario)$$')
+	CGO_ENABLED=1 $(GO) test -race -run '$(AT_ONCE)' ./internal/simtest/scenario
+	CGO_ENABLED=1 $(GO) test -race -short ./internal/simtest/explore ./internal/simtest/year
 	$(GO) test $(WHOLE)
 
 # The repository's own rules alone: seconds instead of minutes.
