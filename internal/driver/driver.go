@@ -163,7 +163,7 @@ type Consumer interface {
 	// all there is to go by.
 	//
 	// published are the publications that the secret's versions name, the newest last: what can hold no mark looks up
-	// what became of each, and what holds one has no use for them.
+	// what became of each, and what reads the secret itself knows by the newest whether it has changed since.
 	State(ctx context.Context, published []rotation.Publication) (rotation.ConsumerState, error)
 
 	// Tell hands it the value, which was read freshly from the store, marks it with the publication where the service

@@ -100,7 +100,7 @@ func (c *Consumer) Notes() []string {
 }
 
 // State implements driver.Consumer.
-func (c *Consumer) State(ctx context.Context, _ []rotation.Publication) (rotation.ConsumerState, error) {
+func (c *Consumer) State(ctx context.Context, published []rotation.Publication) (rotation.ConsumerState, error) {
 	r, newest, err := c.read(ctx, "look at "+c.Place())
 	defer r.Value.Wipe()
 	if err != nil {
@@ -117,6 +117,10 @@ func (c *Consumer) State(ctx context.Context, _ []rotation.Publication) (rotatio
 			}
 		}
 		return s, nil
+	}
+	if n := len(published); n > 0 && m.Publication == published[n-1] && newest != m.Publication {
+		// A person or another run came between the engine's read and this one. What it decides must not rest on the first.
+		return rotation.ConsumerState{}, driver.Errorf(driver.Unavailable, "look at "+c.Place(), "", "the secret has changed meanwhile; it is looked at anew")
 	}
 	s.Publication, s.Told = m.Publication, m.Told
 	h := c.handover(s.Publication, r.Value)

@@ -97,6 +97,36 @@ func TestAMarkThatComesAlongWithAnOlderVersionIsOfThat(t *testing.T) {
 	})
 }
 
+// The engine has read the secret before it asks who uses it. What they say must not be of another one.
+func TestASecretThatChangesBetweenTwoReadsIsLookedAtAnew(t *testing.T) {
+	for name, change := range map[string]func(b *bed){
+		"a person takes the record off": func(b *bed) {
+			w := b.srv.World()
+			w.Lock()
+			defer w.Unlock()
+			for _, x := range w.Vaults[0].Secrets {
+				if x.Name == target.Name {
+					delete(x.Versions[len(x.Versions)-1].Tags, rotation.RecordTag)
+				}
+			}
+		},
+		"another run publishes": func(b *bed) { b.publish(second, secret.New([]byte("two"))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			told(t, func(b *bed, x *clerk, c *hook.Consumer) {
+				read := []rotation.Publication{first}
+				if s, err := c.State(b.Context(), read); err != nil || !s.Works {
+					b.Errorf("before it: %+v, %v", s, err)
+				}
+				change(b)
+				if s, err := c.State(b.Context(), read); driver.KindOf(err) != driver.Unavailable {
+					b.Errorf("%+v, %v", s, err)
+				}
+			})
+		})
+	}
+}
+
 func TestAMarkThatSomebodyWroteIsNone(t *testing.T) {
 	for _, tag := range []string{"", "x", string(first), string(first) + " 2026-02-30T10:00:00Z 00000000", string(first) + " 2026-01-30T10:00:00Z"} {
 		told(t, func(b *bed, x *clerk, c *hook.Consumer) {

@@ -141,7 +141,7 @@ func (c *Copy) fits(op string, s rotation.Secret) error {
 }
 
 // State implements driver.Consumer. It reads both secrets: that a mark says so does not make two values the same.
-func (c *Copy) State(ctx context.Context, _ []rotation.Publication) (rotation.ConsumerState, error) {
+func (c *Copy) State(ctx context.Context, published []rotation.Publication) (rotation.ConsumerState, error) {
 	r, err := c.store.Read(ctx, c.secret)
 	defer r.Value.Wipe()
 	if err != nil {
@@ -158,6 +158,10 @@ func (c *Copy) State(ctx context.Context, _ []rotation.Publication) (rotation.Co
 	defer origin.Value.Wipe()
 	if err != nil {
 		return rotation.ConsumerState{}, err
+	}
+	if n := len(published); n > 0 && s.Publication == published[n-1] && on != s.Publication {
+		// A person or another run came between the engine's read and this one. What it decides must not rest on the first.
+		return rotation.ConsumerState{}, driver.Errorf(driver.Unavailable, "look at "+c.Place(), "", "the secret that it is a copy of has changed meanwhile; it is looked at anew")
 	}
 	// One that is behind has nothing to be compared with any more; it holds what it was told.
 	return c.compared(s, r.Value, origin.Value, on == s.Publication), nil

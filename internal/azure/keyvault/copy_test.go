@@ -357,6 +357,32 @@ func TestACopyThatIsRecoveredWhileItIsReadKeepsItsTags(t *testing.T) {
 	})
 }
 
+// The engine has read the origin before it asks its consumers. What they say must not be of another one.
+func TestACopyWhoseOriginChangesBetweenTwoReadsIsLookedAtAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveCopies(t)
+		x := c.as(t, "administrator", "fresh", false)
+		const publication = "01aaaaaaaaaaaaaaaa"
+		if _, err := x.Tell(t.Context(), publication, told(c, "the value")); err != nil {
+			t.Fatal(err)
+		}
+		for name, change := range map[string]func(){
+			"a person takes the record off": func() { c.World().Lock(); newest(c.at(originHost, originName)).Tags = nil; c.World().Unlock() },
+			"another run publishes":         func() { c.publish("01bbbbbbbbbbbbbbbb", secret.New([]byte("another"))) },
+		} {
+			read := []rotation.Publication{publication}
+			if s, err := x.State(t.Context(), read); err != nil || !s.Works {
+				t.Errorf("before %s: %+v, %v", name, s, err)
+			}
+			change()
+			if s, err := x.State(t.Context(), read); driver.KindOf(err) != driver.Unavailable {
+				t.Errorf("%s: %+v, %v", name, s, err)
+			}
+			c.publish(publication, secret.New([]byte("the value")))
+		}
+	})
+}
+
 func TestTagsThatSomebodyCopiedProveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serveCopies(t)

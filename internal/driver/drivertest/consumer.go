@@ -96,9 +96,9 @@ func on(b *bed[consumer], what string, s rotation.ConsumerState, p rotation.Publ
 }
 
 // stands wants the consumer to be on a publication and to hold a value, to whoever looks.
-func stands(b *bed[consumer], p rotation.Publication, v string) {
+func stands(b *bed[consumer], p rotation.Publication, v string, since ...rotation.Publication) {
 	b.Helper()
-	s, err := b.port.bed.Twin.State(b.Context(), published(b, p))
+	s, err := b.port.bed.Twin.State(b.Context(), append(published(b, p), since...))
 	b.ok("State", err)
 	on(b, "State", s, p)
 	if b.port.bed.Holds() != v {

@@ -194,7 +194,7 @@ func consumerFaults(run runConsumer) {
 		if s.Publication != was {
 			b.Errorf("%+v", s)
 		}
-		stands(b, was, old)
+		stands(b, was, old, p)
 	})
 	run("what was taken and could not be tried is a state that does not work yet", func(b *bed[consumer]) {
 		if b.port.bed.Weak {
