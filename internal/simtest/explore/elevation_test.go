@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,23 +27,46 @@ const (
 	elevatedFor  = 30 * time.Minute
 )
 
-// elevatedWays are how a right is taken, by what the manifest says of it.
-var elevatedWays = []struct{ name, block string }{
-	{"a timed role assignment", "kind: roleAssignment, sweepEvery: 1h"},
-	{"an active assignment", "kind: pimAssignment"},
+// elevatedWay is how a right is taken, by what the manifest says of it.
+type elevatedWay struct {
+	name, kind, more string
+	// self is a way in which nobody gives the right: whoever is signed in activates it, and must be a person.
+	self bool
 }
 
-// elevatedOrigin is the world in which no value was made yet, and Rekey's identity may only list the vault's secrets.
-func elevatedOrigin(block string, change func(*world.State)) *node {
+// elevatedWays are all kinds that the manifest can name, or TestEveryKindOfElevationIsExplored fails.
+var elevatedWays = []elevatedWay{
+	{name: "a timed role assignment", kind: manifest.RoleAssignment, more: ", broker: broker, sweepEvery: 1h"},
+	{name: "an active assignment", kind: manifest.PIMAssignment, more: ", broker: broker"},
+	{name: "a person's activation", kind: manifest.PIMActivation, self: true},
+}
+
+// principal is who has the right.
+func (w elevatedWay) principal() (id, kind string) {
+	if w.self {
+		return svcPAT, "User"
+	}
+	return rekeySP, "ServicePrincipal"
+}
+
+// elevatedOrigin is the world in which no value was made yet, and whoever Rekey is signed in as may only list the vault's
+// secrets.
+func elevatedOrigin(way elevatedWay, change func(*world.State)) *node {
+	principal, kind := way.principal()
 	n := madeOrigin(func(s *world.State) {
 		for _, a := range s.RoleAssignments {
 			if a.PrincipalID == rekeySP && a.Scope == prodScope {
-				a.RoleID = world.RoleKeyVaultReader
+				a.RoleID, a.PrincipalID, a.PrincipalType = world.RoleKeyVaultReader, principal, kind
 			}
 		}
 		long := time.Date(1999, 9, 1, 8, 0, 0, 0, time.UTC)
 		s.Apps = append(s.Apps, &world.App{ID: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f16", ClientID: world.AppBroker, TenantID: world.TenantID, Name: "rekey-broker", ServicePrincipalID: world.BrokerPrincipal, ClientSecret: secretBroker,
 			Secrets: []*world.PasswordCredential{{KeyID: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f17", Start: long, End: long.AddDate(200, 0, 0), Value: secretBroker}}})
+		if way.self {
+			s.RoleSchedules = append(s.RoleSchedules, &world.RoleSchedule{Name: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f30", Eligible: true, PrincipalType: kind,
+				Place:   world.Place{Realm: world.RealmAzure, Scope: prodScope, RoleID: world.RoleKeyVaultOfficer, PrincipalID: principal},
+				Created: long, Updated: long, Start: long, End: long.AddDate(200, 0, 0)})
+		}
 		condition, version := world.BrokerCondition(world.RoleKeyVaultOfficer, rekeySP), "2.0"
 		s.RoleAssignments = append(s.RoleAssignments, &world.RoleAssignment{Name: "5f0a6d4e-7a08-4d0f-9d4c-4f9f0b1f6f2f", Scope: prodScope, RoleID: world.RoleKeyVaultDataAccess,
 			PrincipalID: world.BrokerPrincipal, PrincipalType: "ServicePrincipal", Condition: &condition, ConditionVer: &version})
@@ -54,7 +81,7 @@ identity:
 brokers:
   broker: {identity: {clientSecret: {clientId: %s, env: BROKER_CLIENT_SECRET}}}
 elevations:
-  writer: {role: Key Vault Secrets Officer, scope: %s, broker: broker, for: 30m, %s}
+  writer: {role: Key Vault Secrets Officer, scope: %s, for: 30m, kind: %s%s}
 vaults:
   prod: {name: kv-pat-prod, elevation: writer}
 credentials:
@@ -65,13 +92,13 @@ credentials:
     rotateBefore: 2d
     overlap: 24h
     store: {vault: prod, secret: %s}
-`, rekeyClient, world.AppBroker, prodScope, block, secretName)
+`, rekeyClient, world.AppBroker, prodScope, way.kind, way.more, secretName)
 	m, problems := manifest.Parse("rekey.yaml", []byte(src), app.Kinds())
 	if m == nil || problems.Failed() {
 		panic(fmt.Sprint(problems))
 	}
 	n.manifest = m
-	n.promise.Elevation = &invariant.Elevation{Scope: prodScope, RoleID: world.RoleKeyVaultOfficer, Principal: rekeySP, For: elevatedFor}
+	n.promise.Elevation = &invariant.Elevation{Scope: prodScope, RoleID: world.RoleKeyVaultOfficer, Principal: principal, For: elevatedFor}
 	n.foreign = foreignIn(n.state, n.promise)
 	return n
 }
@@ -89,7 +116,7 @@ func elevatedFields() (out []field) {
 		} {
 			f := field{kind: "random", name: "made value, under " + way.name + name, alone: true, crossings: name == "", latecomers: name == "", at: elevating, short: 60}
 			for _, steps := range [][]string{nil, {"run"}, {"run", due}, {"run", due, "run", "+24h1m"}} {
-				f.starts = append(f.starts, start{f.name + ", " + cmp.Or(strings.Join(steps, " "), "absent"), func(t *testing.T) *node { return then(t, elevatedOrigin(way.block, change), steps...) }})
+				f.starts = append(f.starts, start{f.name + ", " + cmp.Or(strings.Join(steps, " "), "absent"), func(t *testing.T) *node { return then(t, elevatedOrigin(way, change), steps...) }})
 			}
 			out = append(out, f)
 		}
@@ -98,9 +125,51 @@ func elevatedFields() (out []field) {
 	return out
 }
 
+func TestEveryKindOfElevationIsExplored(t *testing.T) {
+	t.Parallel()
+	field, _ := reflect.TypeFor[manifest.Elevation]().FieldByName("Kind")
+	var explored []string
+	for _, way := range elevatedWays {
+		explored = append(explored, way.kind)
+	}
+	kinds := strings.Split(field.Tag.Get("enum"), ",")
+	slices.Sort(kinds)
+	slices.Sort(explored)
+	if !slices.Equal(kinds, explored) {
+		t.Errorf("the manifest can name %v, and explored are %v", kinds, explored)
+	}
+}
+
+// asPerson has a sign-in of Rekey's be a person's, where the right is one that a person activates. What the manifest names
+// for that is whoever az is signed in as, and az asks for its tokens in a process of its own, which no bubble's clock and
+// no transport reaches. Nothing else of the run differs.
+func (r *run) asPerson(req *http.Request) (*http.Request, error) {
+	self := slices.ContainsFunc(r.manifest.Elevations, func(e manifest.Elevation) bool { return e.Kind == manifest.PIMActivation })
+	if !self || req.Method != http.MethodPost || !strings.HasSuffix(req.URL.Path, "/oauth2/v2.0/token") {
+		return req, nil
+	}
+	b, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		return nil, err
+	}
+	w := r.srv.World()
+	w.Lock()
+	u := w.Users[slices.IndexFunc(w.Users, func(u *world.User) bool { return u.ID == svcPAT })]
+	w.Unlock()
+	body := url.Values{"grant_type": {"password"}, "client_id": {world.ClientAzureCLI}, "username": {u.UPN}, "password": {u.Password}, "scope": form["scope"]}.Encode()
+	out := req.Clone(req.Context())
+	out.Body, out.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+	return out, nil
+}
+
 // elevating says whether a point is about a right, or next to where it is used.
 func elevating(p point) bool {
-	return strings.Contains(p.Label, "Role") || strings.HasPrefix(p.Label, "ledger elevate") || strings.HasPrefix(p.Label, "ledger release") ||
+	return strings.Contains(strings.ToLower(p.Label), "role") || strings.HasPrefix(p.Label, "ledger elevate") || strings.HasPrefix(p.Label, "ledger release") ||
 		p.Label == "SetSecret" || p.Label == "UpdateSecret" || p.Label == "GetSecret"
 }
 
@@ -118,7 +187,7 @@ func (c *namer) elevations(n *node) (lines []string) {
 		return nil
 	}
 	for _, a := range n.state.RoleAssignments {
-		if a.PrincipalID == rekeySP && a.RoleID == world.RoleKeyVaultOfficer && a.Scope == prodScope && (a.Removed.IsZero() || n.at.Sub(a.Removed) < 10*time.Minute) {
+		if a.PrincipalID == n.promise.Elevation.Principal && a.RoleID == world.RoleKeyVaultOfficer && a.Scope == prodScope && (a.Removed.IsZero() || n.at.Sub(a.Removed) < 10*time.Minute) {
 			shares := 0
 			if a.Description != nil {
 				shares = strings.Count(*a.Description, "run ")
@@ -127,7 +196,7 @@ func (c *namer) elevations(n *node) (lines []string) {
 		}
 	}
 	for _, s := range n.state.RoleSchedules {
-		if s.PrincipalID == rekeySP && (s.Live(n.at) || n.at.Sub(s.Over()) < 10*time.Minute) {
+		if s.PrincipalID == n.promise.Elevation.Principal && !s.Eligible && (s.Live(n.at) || n.at.Sub(s.Over()) < 10*time.Minute) {
 			lines = append(lines, fmt.Sprintf("schedule live %t until %s", s.Live(n.at), c.time(s.End)))
 		}
 	}

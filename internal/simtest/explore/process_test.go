@@ -87,6 +87,10 @@ func connectionReset() error {
 
 // RoundTrip implements http.RoundTripper.
 func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
+	req, err := p.run.asPerson(req)
+	if err != nil {
+		return nil, err
+	}
 	label := invariant.Operation(req)
 	write := invariant.Writes(req.Method, label)
 	o, err := p.reached(label, write)
