@@ -7,42 +7,20 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rekeyhq/rekey/internal/azure/appservice"
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
-	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
-type nobody struct{}
-
-func (nobody) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: "token", ExpiresOn: time.Now().Add(time.Hour)}, nil
-}
-
 // shown wants a text to be fit for people.
-func shown(t *testing.T, text string) {
-	t.Helper()
-	if len(text) > 1800 || strings.ContainsFunc(text, func(r rune) bool { return r != unicode.ReplacementChar && !unicode.IsPrint(r) }) {
-		t.Errorf("not fit to be shown: %q", text)
-	}
-}
+func shown(t *testing.T, text string) { t.Helper(); badinput.Shown(t, text, 1800) }
 
 // words wants an error to be ours.
-func words(t *testing.T, err error) {
-	t.Helper()
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%v is no driver.Error", err)
-	}
-	shown(t, e.Error()+e.Hint)
-}
+func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 1800) }
 
 // FuzzReferences: what is answered to everything that is asked of an app.
 func FuzzReferences(f *testing.F) {
@@ -61,7 +39,7 @@ func FuzzReferences(f *testing.F) {
 				ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 				defer stop()
 				s := &badinput.Service{Body: body}
-				a := appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), nobody{}), settings(""), target)
+				a := appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{}), settings(""), target)
 				if err := a.Preflight(ctx); err != nil {
 					words(t, err)
 				}

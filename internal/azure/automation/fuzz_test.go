@@ -1,84 +1,32 @@
 package automation_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
-	"unicode"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rekeyhq/rekey/internal/azure/automation"
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
-	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
-type nobody struct{}
-
-func (nobody) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: "token", ExpiresOn: time.Now().Add(time.Hour)}, nil
-}
-
 func over(s *badinput.Service) *azhttp.Resources {
-	return azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), nobody{})
+	return azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
 }
 
 // quoted is what is told, and what the fuzzed bodies quote; nothing may repeat it.
-const quoted = "s3cr3t value"
+const quoted = badinput.Secret
 
 // words wants an error to be ours, and not to hold the value.
-func words(t *testing.T, err error) {
-	t.Helper()
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%v is no driver.Error", err)
-	}
-	if text := e.Error() + e.Hint; strings.Contains(text, quoted) || len(text) > 1800 || strings.ContainsFunc(text, func(r rune) bool { return r != unicode.ReplacementChar && !unicode.IsPrint(r) }) {
-		t.Errorf("the error is not fit to be shown: %q", text)
-	}
-}
+func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 1800) }
 
 // asked is everything that a consumer can be asked, of a service that answers all of it alike.
 func asked(t *testing.T, s *badinput.Service, make func(*azhttp.Resources) driver.Consumer) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-		defer stop()
-		c := make(over(s))
-		if err := c.Preflight(ctx); err != nil {
-			words(t, err)
-		}
-		s.Within(t)
-		s.Calls, s.Read = 0, 0
-		state, err := c.State(ctx, []rotation.Publication{publication(1)})
-		held(t, state, err)
-		s.Within(t)
-		s.Calls, s.Read = 0, 0
-		state, err = c.Tell(ctx, publication(1), value(quoted))
-		held(t, state, err)
-		s.Within(t)
-	})
-}
-
-func held(t *testing.T, s rotation.ConsumerState, err error) {
-	t.Helper()
-	switch {
-	case err != nil:
-		words(t, err)
-	case strings.Contains(s.Why+s.Said, quoted), s.Works == (s.Why != ""), s.Works && s.Publication == "":
-		t.Errorf("%+v", s)
-	}
-	if _, err := s.Told.MarshalJSON(); err != nil {
-		t.Errorf("%v: %v", s.Told, err)
-	}
+	synctest.Test(t, func(t *testing.T) { badinput.AskConsumer(t, s, make(over(s)), words) })
 }
 
 func fuzzed(c *azhttp.Resources) *automation.Runbook {

@@ -13,7 +13,7 @@ import (
 
 func browser(s *badinput.Service) *graph.Client {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.NewClient(opts, opts, token{})
+	return graph.NewClient(opts, opts, badinput.Nobody{})
 }
 
 const honestApplications = `{"@odata.context":"x","value":[` + honestApplication + `]}`

@@ -2,17 +2,13 @@ package graph_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
@@ -22,31 +18,16 @@ import (
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
-type token struct{}
-
-func (token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: "token", ExpiresOn: time.Now().Add(time.Hour)}, nil
-}
-
 func from(s *badinput.Service) *graph.Secrets {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.New(graph.NewClient(opts, opts, token{}), "https://login.microsoftonline.com/contoso", graph.Settings{AppID: "00000000-0000-4000-8000-000000000009"})
+	return graph.New(graph.NewClient(opts, opts, badinput.Nobody{}), "https://login.microsoftonline.com/contoso", graph.Settings{AppID: "00000000-0000-4000-8000-000000000009"})
 }
 
 // mark is what the fuzzed bodies quote; no error may repeat it.
-const mark = "s3cr3t value"
+const mark = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) {
-	t.Helper()
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%v is no driver.Error", err)
-	}
-	if text := e.Error() + e.Hint; strings.Contains(text, mark) || len(text) > 800 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		t.Errorf("the error quotes the answer: %q", text)
-	}
-}
+func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 800) }
 
 // bubble runs what waits between its calls.
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -90,19 +71,9 @@ func FuzzApplication(f *testing.F) {
 				t.Errorf("id %q is empty or there twice", i.ID)
 			}
 			seen[i.ID] = true
-			writable(t, i)
+			badinput.Writable(t, i.From, i.To)
 		}
 	})
-}
-
-// writable says whether what was issued can be written down again.
-func writable(t *testing.T, i rotation.Issued) {
-	t.Helper()
-	for _, at := range []time.Time{i.From, i.To} {
-		if _, err := at.MarshalJSON(); err != nil {
-			t.Errorf("%v: %v", at, err)
-		}
-	}
 }
 
 // FuzzPassword: what is answered to who adds a client secret.
@@ -125,7 +96,7 @@ func FuzzPassword(f *testing.F) {
 			case i.Value.Empty() || i.Issued.ID == "" || i.Issued.To.IsZero():
 				t.Errorf("a success without all that makes one: %+v", i.Issued)
 			default:
-				writable(t, i.Issued)
+				badinput.Writable(t, i.Issued.From, i.Issued.To)
 			}
 		})
 		s.Within(t)

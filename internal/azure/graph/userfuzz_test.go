@@ -15,7 +15,7 @@ import (
 
 func fromUser(s *badinput.Service) *graph.User {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.NewUser(graph.NewClient(opts, opts, token{}), "https://login.microsoftonline.com/contoso", graph.UserSettings{User: batch, ClientID: public, Length: 40})
+	return graph.NewUser(graph.NewClient(opts, opts, badinput.Nobody{}), "https://login.microsoftonline.com/contoso", graph.UserSettings{User: batch, ClientID: public, Length: 40})
 }
 
 const (
@@ -39,7 +39,7 @@ func FuzzUser(f *testing.F) {
 			case len(l.Issued) != 1 || l.Issued[0].ID == "":
 				t.Errorf("a user that is none: %+v", l)
 			default:
-				writable(t, l.Issued[0])
+				badinput.Writable(t, l.Issued[0].From, l.Issued[0].To)
 			}
 		})
 		s.Within(t)

@@ -1,50 +1,29 @@
 package pipelines_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
-	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
-type nobody struct{}
-
-func (nobody) Invalidate() {}
-func (nobody) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: "token"}, nil
-}
-
 func over(s *badinput.Service) *pipelines.Client {
-	return pipelines.NewClient(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), nobody{})
+	return pipelines.NewClient(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
 }
 
 // quoted is what the fuzzed bodies quote; no error may repeat it.
-const quoted = "s3cr3t value"
+const quoted = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) {
-	t.Helper()
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%v is no driver.Error", err)
-	}
-	if text := e.Error() + e.Hint; strings.Contains(text, quoted) || len(text) > 900 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		t.Errorf("the error quotes the answer: %q", text)
-	}
-}
+func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 900) }
 
 const (
 	honestEndpoint = `{"id":"` + world.EndpointDevOps + `","name":"n","type":"azuredevops","url":"https://dev.azure.com/fabrikam","isReady":true,"description":"d [rekey 01m7y2pqh4tqpq43th 2026-11-21T10:00:00Z]",` +
@@ -59,36 +38,10 @@ const (
 func asked(t *testing.T, s *badinput.Service, make func(*pipelines.Client) driver.Consumer) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := make(over(s))
-		if err := c.Preflight(t.Context()); err != nil {
-			words(t, err)
-		}
-		s.Within(t)
-		s.Calls, s.Read = 0, 0
-		state, err := c.State(t.Context(), nil)
-		held(t, state, err)
-		s.Within(t)
-		s.Calls, s.Read = 0, 0
-		state, err = c.Tell(t.Context(), publication(1), value(quoted))
-		held(t, state, err)
-		s.Within(t)
-		if err == nil && state.Publication == publication(1) {
+		if badinput.AskConsumer(t, s, make(over(s)), words) {
 			t.Error("what an answer of before says is taken for what was told")
 		}
 	})
-}
-
-func held(t *testing.T, s rotation.ConsumerState, err error) {
-	t.Helper()
-	switch {
-	case err != nil:
-		words(t, err)
-	case strings.Contains(s.Why, quoted), s.Works == (s.Why != ""), s.Works && s.Publication == "":
-		t.Errorf("%+v", s)
-	}
-	if _, err := s.Told.MarshalJSON(); err != nil {
-		t.Errorf("%v: %v", s.Told, err)
-	}
 }
 
 // FuzzEndpoint: what is answered to everything that is asked of a service connection.

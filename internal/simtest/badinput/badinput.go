@@ -1,5 +1,5 @@
 // Package badinput is what fuzz targets have in common: answers that no service meant, a service that gives them, and
-// the one statement of how much they may cost.
+// the one statement of how much they may cost, and of what may be said of them.
 //
 // It is for tests alone, and knows no format: a target brings one honest input, and here it is broken in every way that
 // inputs are. What always holds: a bound counts bytes, allocations and calls and never a clock, so that a slow machine
