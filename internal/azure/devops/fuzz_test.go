@@ -57,21 +57,7 @@ func FuzzPATList(f *testing.F) {
 		var err error
 		badinput.Bounded(t, 2*len(body), func() { l, err = over(s, "").List(t.Context()) })
 		s.Within(t)
-		if err != nil {
-			words(t, err)
-			if len(l.Issued) > 0 {
-				t.Error("a list and an error")
-			}
-			return
-		}
-		seen := map[string]bool{}
-		for _, i := range l.Issued {
-			if i.ID == "" || seen[i.ID] {
-				t.Errorf("id %q is empty or there twice", i.ID)
-			}
-			seen[i.ID] = true
-			badinput.Writable(t, i.From, i.To)
-		}
+		badinput.Listing(t, l, err, words)
 	})
 }
 

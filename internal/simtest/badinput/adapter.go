@@ -75,6 +75,25 @@ func Writable(t testing.TB, dates ...time.Time) {
 	}
 }
 
+// Listing fails the test unless a list is whole or an error, each of it under an id of its own. words judges an error.
+func Listing(t *testing.T, l driver.Listing, err error, words func(*testing.T, error)) {
+	t.Helper()
+	if err != nil {
+		if words(t, err); len(l.Issued) > 0 {
+			t.Error("a list and an error")
+		}
+		return
+	}
+	seen := map[string]bool{}
+	for _, i := range l.Issued {
+		if i.ID == "" || seen[i.ID] {
+			t.Errorf("id %q is empty or there twice", i.ID)
+		}
+		seen[i.ID] = true
+		Writable(t, i.From, i.To)
+	}
+}
+
 // AskConsumer asks a consumer everything that there is to ask, of a service that answers all of it alike, and says whether
 // it believes that it was told. It takes virtual time: call it in a bubble. words judges an error.
 func AskConsumer(t *testing.T, s *Service, c driver.Consumer, words func(*testing.T, error)) (believed bool) {

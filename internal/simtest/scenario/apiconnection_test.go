@@ -202,14 +202,7 @@ func TestARunThatIsKilledAnywhereAroundAnAPIConnectionLeavesWhatTheNextOneMends(
 			t.Run(when+at, func(t *testing.T) {
 				connected(t, func(b *bed) {
 					b.joined()
-					m := b.machine()
-					m.hook.at(when+at, 1, func() fate { return die })
-					if o := m.begin("apply")(); !o.killed {
-						b.Fatalf("it was not killed: %v", o)
-					}
-					b.connectionWorks("after the kill")
-					b.pass(2 * time.Hour)
-					b.settle()
+					b.killedAt(when+at, 1, b.connectionWorks)
 					b.connectionNewest()
 				})
 			})
@@ -222,13 +215,7 @@ func TestTwoRunsThatCrossAtAnAPIConnectionEndOnTheCurrentPublication(t *testing.
 		t.Run(meet, func(t *testing.T) {
 			connected(t, func(b *bed) {
 				b.joined()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(meet, 1, met)
-				two.hook.at(meet, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(meet)
 				b.connectionWorks("after both")
 				b.apply()
 				b.settle()

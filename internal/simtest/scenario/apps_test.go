@@ -328,14 +328,7 @@ func TestARunThatIsKilledAnywhereAroundAnAppLeavesWhatTheNextOneMends(t *testing
 			t.Run(when+c.at+string(rune('0'+c.nth)), func(t *testing.T) {
 				refreshed(t, "", func(b *bed) {
 					b.appRuns()
-					m := b.machine()
-					m.hook.at(when+c.at, c.nth, func() fate { return die })
-					if o := m.begin("apply")(); !o.killed {
-						b.Fatalf("it was not killed: %v", o)
-					}
-					b.appWorks("after the kill")
-					b.pass(2 * time.Hour)
-					b.settle()
+					b.killedAt(when+c.at, c.nth, b.appWorks)
 					b.appNewest()
 				})
 			})
@@ -348,13 +341,7 @@ func TestTwoRunsThatCrossAtAnAppEndOnTheCurrentPublication(t *testing.T) {
 		t.Run(meet, func(t *testing.T) {
 			refreshed(t, "", func(b *bed) {
 				b.appRuns()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(meet, 1, met)
-				two.hook.at(meet, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(meet)
 				b.appWorks("after both")
 				b.apply()
 				b.settle()

@@ -196,12 +196,7 @@ func TestTwoRunsOfAClientSecretAtOnceEndWithOne(t *testing.T) {
 		t.Run(meet, func(t *testing.T) {
 			playSecret(t, nil, func(b *bed) {
 				b.published()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(meet, 1, met)
-				two.hook.at(meet, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				for _, o := range []outcome{first(), second()} {
+				for _, o := range b.twoMeet(meet) {
 					o.is(report.Waiting, "overlap").did("issue", "publish")
 				}
 				if n := len(b.alive()); n != 3 { // somebody may have read the loser

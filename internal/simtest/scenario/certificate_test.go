@@ -176,19 +176,11 @@ func TestTwoRunsOfAFirstCertificateAtOnce(t *testing.T) {
 	for _, meet := range []string{"before UpdateApplication", "after UpdateApplication", "before SetSecret"} {
 		t.Run(meet, func(t *testing.T) {
 			playCertificate(t, func(b *bed) {
-				one, two := b.machine(), b.machine()
 				places := []string{meet}
 				if meet != "before SetSecret" {
 					places = []string{"after GetApplication", meet}
 				}
-				for _, place := range places[:1] {
-					met := meeting(2)
-					one.hook.at(place, 1, met)
-					two.hook.at(place, 1, met)
-				}
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(places...)
 				b.pass(2 * window)
 				b.settle()
 				if n := len(b.alive()); n != 1 {

@@ -207,13 +207,7 @@ func TestTwoRunsThatPublishAndCopyAtOnceEndWithTheCopyOnTheCurrentOne(t *testing
 		t.Run(name, func(t *testing.T) {
 			copiers(t, nil, func(b *bed) {
 				b.replacedCopy()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(at, 1, met)
-				two.hook.at(at, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(at)
 				b.copyWorks("after both")
 				b.apply()
 				b.copied()
@@ -250,14 +244,7 @@ func TestARunThatIsKilledAroundACopyLeavesWhatTheNextOneMends(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			copiers(t, nil, func(b *bed) {
 				b.replacedCopy()
-				m := b.machine()
-				m.hook.at(when+" SetSecret", 2, func() fate { return die })
-				if o := m.begin("apply")(); !o.killed {
-					b.Fatalf("it was not killed: %v", o)
-				}
-				b.copyWorks("after the kill")
-				b.pass(2 * time.Hour)
-				b.settle()
+				b.killedAt(when+" SetSecret", 2, b.copyWorks)
 				b.copied()
 			})
 		})

@@ -24,6 +24,20 @@ var stages = []struct {
 	{"on a compromised credential", func(b *bed) { b.apply(); b.pass(26 * time.Hour) }, []string{"rotate", "--compromised", credential}},
 }
 
+// killedAt kills a run the nth time that it comes to a place. The next ones mend what it leaves; works says whether whoever
+// uses the credential can go on after the kill.
+func (b *bed) killedAt(place string, nth int, works func(when string)) {
+	b.Helper()
+	m := b.machine()
+	m.hook.at(place, nth, func() fate { return die })
+	if o := m.begin("apply")(); !o.killed {
+		b.Fatalf("it was not killed: %v", o)
+	}
+	works("after the kill")
+	b.pass(2 * time.Hour)
+	b.settle()
+}
+
 // A run is killed after each of its calls in turn, before it hears of the answer. To be killed before a call is to the
 // world as to be killed after the one before.
 func TestARunThatIsKilledAtAnyCallLeavesWhatTheNextOneMends(t *testing.T) {

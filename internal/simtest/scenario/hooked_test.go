@@ -318,13 +318,7 @@ func TestTwoRunsThatTellAWebhookAtOnceEndWithTheReceiverOnTheCurrentOne(t *testi
 		t.Run(name, func(t *testing.T) {
 			hooked(t, func(b *bed, x *receiver) {
 				x.replaced()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(at, 1, met)
-				two.hook.at(at, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(at)
 				x.works("after both")
 				b.apply()
 				b.settle()
@@ -365,14 +359,7 @@ func TestARunThatIsKilledAroundAWebhookLeavesWhatTheNextOneMends(t *testing.T) {
 		t.Run(c.at, func(t *testing.T) {
 			hooked(t, func(b *bed, x *receiver) {
 				x.replaced()
-				m := b.machine()
-				m.hook.at(c.at, c.nth, func() fate { return die })
-				if o := m.begin("apply")(); !o.killed {
-					b.Fatalf("it was not killed: %v", o)
-				}
-				x.works("after the kill")
-				b.pass(2 * time.Hour)
-				b.settle()
+				b.killedAt(c.at, c.nth, x.works)
 				x.current()
 			})
 		})

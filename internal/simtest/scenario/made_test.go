@@ -201,15 +201,8 @@ func TestTwoRunsOfAValueOfOurMakingAtOnceEndWithOne(t *testing.T) {
 		t.Run(meet, func(t *testing.T) {
 			playMade(t, func(b *bed) {
 				b.published()
-				one, two := b.machine(), b.machine()
 				// First where both have found it due: the one could be done before the other one looks.
-				for _, place := range []string{"after GetSecretVersions", meet} {
-					met := meeting(2)
-					one.hook.at(place, 1, met)
-					two.hook.at(place, 1, met)
-				}
-				first, second := one.begin("apply"), two.begin("apply")
-				for _, o := range []outcome{first(), second()} {
+				for _, o := range b.twoMeet("after GetSecretVersions", meet) {
 					o.is(report.Waiting, "overlap").did("publish")
 				}
 				if n := len(b.alive()); n != 3 {

@@ -233,13 +233,7 @@ func TestTwoRunsWhoseJobsCrossEndWithTheRunbookOnTheCurrentPublication(t *testin
 				runners(t, func(b *bed) {
 					b.ran()
 					b.automation(func(k *world.AutomationKnobs) { k.JobTakes = world.Duration(takes) })
-					one, two := b.machine(), b.machine()
-					met := meeting(2)
-					one.hook.at(meet, 1, met)
-					two.hook.at(meet, 1, met)
-					first, second := one.begin("apply"), two.begin("apply")
-					first()
-					second()
+					b.twoMeet(meet)
 					b.runbooksWork("after both")
 					b.pass(10 * time.Minute)
 					b.settle()
@@ -256,14 +250,7 @@ func TestARunThatIsKilledAnywhereAroundAJobLeavesWhatTheNextOneMends(t *testing.
 			t.Run(when+at, func(t *testing.T) {
 				runners(t, func(b *bed) {
 					b.ran()
-					m := b.machine()
-					m.hook.at(when+at, 1, func() fate { return die })
-					if o := m.begin("apply")(); !o.killed {
-						b.Fatalf("it was not killed: %v", o)
-					}
-					b.runbooksWork("after the kill")
-					b.pass(2 * time.Hour)
-					b.settle()
+					b.killedAt(when+at, 1, b.runbooksWork)
 					b.configuredNewest()
 				})
 			})

@@ -39,6 +39,20 @@ func meeting(n int) func() fate {
 	}
 }
 
+// twoMeet has two runs at once wait for each other at these places, the first time that each comes there, and gives what
+// became of both.
+func (b *bed) twoMeet(places ...string) []outcome {
+	b.Helper()
+	one, two := b.machine(), b.machine()
+	for _, place := range places {
+		met := meeting(2)
+		one.hook.at(place, 1, met)
+		two.hook.at(place, 1, met)
+	}
+	first, second := one.begin("apply"), two.begin("apply")
+	return []outcome{first(), second()}
+}
+
 func TestTwoRunsAtOnceEndWithOneCredential(t *testing.T) {
 	for name, c := range map[string]struct {
 		due  bool
@@ -58,18 +72,12 @@ func TestTwoRunsAtOnceEndWithOneCredential(t *testing.T) {
 				if c.due {
 					b.published()
 				}
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(c.meet, 1, met)
-				two.hook.at(c.meet, 1, met)
+				places := []string{c.meet}
 				if c.meet == "after SetSecret" {
 					// Else one may publish before the other has looked, which then has nothing to publish and never comes.
-					both := meeting(2)
-					one.hook.at("before SetSecret", 1, both)
-					two.hook.at("before SetSecret", 1, both)
+					places = []string{"before SetSecret", c.meet}
 				}
-				first, second := one.begin("apply"), two.begin("apply")
-				for _, o := range []outcome{first(), second()} {
+				for _, o := range b.twoMeet(places...) {
 					// The first of two on an absent secret cannot know of the other yet.
 					if o.did("issue", "publish"); c.due {
 						o.is(report.Waiting, "overlap")

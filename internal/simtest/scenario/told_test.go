@@ -304,13 +304,7 @@ func TestTwoRunsWhosePublicationsAndTellsCrossEndWithEveryConsumerOnTheCurrentOn
 		t.Run(name, func(t *testing.T) {
 			tellers(t, nil, func(b *bed) {
 				b.replaced()
-				one, two := b.machine(), b.machine()
-				met := meeting(2)
-				one.hook.at(meet, 1, met)
-				two.hook.at(meet, 1, met)
-				first, second := one.begin("apply"), two.begin("apply")
-				first()
-				second()
+				b.twoMeet(meet)
 				b.bothWork("after both")
 				b.apply()
 				b.onNewest()
@@ -367,14 +361,7 @@ func TestARunThatIsKilledAnywhereAroundATellLeavesWhatTheNextOneMends(t *testing
 			t.Run(when+at, func(t *testing.T) {
 				tellers(t, nil, func(b *bed) {
 					b.replaced()
-					m := b.machine()
-					m.hook.at(when+at, 1, func() fate { return die })
-					if o := m.begin("apply")(); !o.killed {
-						b.Fatalf("it was not killed: %v", o)
-					}
-					b.bothWork("after the kill")
-					b.pass(2 * time.Hour)
-					b.settle()
+					b.killedAt(when+at, 1, b.bothWork)
 					b.onNewest()
 				})
 			})
