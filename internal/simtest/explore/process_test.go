@@ -130,7 +130,7 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.run.judge()
+	p.run.judge(write)
 	if o == lost || o == crashAfter || o == truncated || o == malformed {
 		p.run.rec.With(func(*invariant.History) { call.Heard = false })
 	}

@@ -78,6 +78,7 @@ type run struct {
 	consumer *reader
 	others   int // runs that overtook one
 	acted    int // point up to which a person has acted
+	judged   time.Time
 
 	mu         sync.Mutex
 	pending    []*pending
@@ -174,7 +175,7 @@ func playHere(t *testing.T, n *node, s script) ending {
 		}
 	}
 	synctest.Wait()
-	r.judge()
+	r.judge(true)
 	requests, _ := json.Marshal(srv.Requests())
 	h.Texts["request log"] = string(requests)
 	r.mu.Lock()
@@ -286,7 +287,7 @@ func (r *run) person(act func(*world.State, time.Time) map[string]string) {
 			}
 		}
 	})
-	r.judge()
+	r.judge(true)
 }
 
 // keepPolling has the consumer look every few minutes, and after each effect, until it is told to stop.
@@ -308,12 +309,16 @@ func (r *run) keepPolling() (stop func()) {
 	return func() { close(quit); <-done }
 }
 
-// judge asks the checkers that hold after every effect.
-func (r *run) judge() {
+// judge asks the checkers that hold after every effect. What held before a read holds after it, unless time has gone by.
+func (r *run) judge(effect bool) {
 	if r.consumer != nil {
 		r.consumer.poll()
 	}
 	r.rec.With(func(h *invariant.History) {
+		if !effect && h.Now.Equal(r.judged) {
+			return
+		}
+		r.judged = h.Now
 		for _, v := range invariant.Check(h, invariant.Always) {
 			key := v.Invariant + strings.Join(strings.Fields(v.What)[:1], "")
 			r.mu.Lock()
@@ -358,7 +363,7 @@ func (r *run) arm(q *pending) {
 		r.mu.Unlock()
 		call, _, _ := r.rec.Send(q.from, q.due, q.request())
 		r.rec.With(func(*invariant.History) { call.Late, call.Heard = true, false })
-		r.judge()
+		r.judge(true)
 	})
 }
 
