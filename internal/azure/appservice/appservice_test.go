@@ -16,9 +16,9 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/appservice"
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/rotation"
-	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 	"github.com/rekeyhq/rekey/sim"
 	"github.com/rekeyhq/rekey/sim/world"
 )
@@ -35,7 +35,7 @@ func (s said) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (s said) app(x appservice.Settings) *appservice.App {
-	return appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{}), x, target)
+	return appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{}), x, target)
 }
 
 // refers is an entry of a list: a setting with a reference, a status, and what else is said of it.

@@ -12,15 +12,16 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/azure/appservice"
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/hook"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 // shown wants a text to be fit for people.
-func shown(t *testing.T, text string) { t.Helper(); badinput.Shown(t, text, 1800) }
+func shown(t *testing.T, text string) { t.Helper(); hostile.Shown(t, text, 1800) }
 
 // words wants an error to be ours.
-func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 1800) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Fit(t, err, 1800) }
 
 // FuzzReferences: what is answered to everything that is asked of an app.
 func FuzzReferences(f *testing.F) {
@@ -39,7 +40,7 @@ func FuzzReferences(f *testing.F) {
 				ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 				defer stop()
 				s := &badinput.Service{Body: body}
-				a := appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{}), settings(""), target)
+				a := appservice.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{}), settings(""), target)
 				if err := a.Preflight(ctx); err != nil {
 					words(t, err)
 				}

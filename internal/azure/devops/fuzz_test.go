@@ -13,6 +13,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/devops"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
@@ -33,7 +34,7 @@ func over(s *badinput.Service, probe string) *devops.PATs {
 const mark = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 500) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Own(t, err, 500) }
 
 const (
 	honestPAT = `{"displayName":"rekey/c/00000000/0","validTo":"2026-12-01T00:00:00Z","validFrom":"2026-11-01T00:00:00.1234567Z","scope":"vso.code vso.build",` +
@@ -57,7 +58,7 @@ func FuzzPATList(f *testing.F) {
 		var err error
 		badinput.Bounded(t, 2*len(body), func() { l, err = over(s, "").List(t.Context()) })
 		s.Within(t)
-		badinput.Listing(t, l, err, words)
+		hostile.Listing(t, l, err, words)
 	})
 }
 
@@ -84,7 +85,7 @@ func FuzzPATResult(f *testing.F) {
 			case i.Value.Empty() || i.Issued.ID == "" || i.Issued.To.IsZero():
 				t.Errorf("a success without all that makes one: %+v", i.Issued)
 			default:
-				badinput.Writable(t, i.Issued.From, i.Issued.To)
+				hostile.Writable(t, i.Issued.From, i.Issued.To)
 			}
 		})
 		s.Within(t)
@@ -108,7 +109,7 @@ func FuzzPATUpdate(f *testing.F) {
 			case i.To.IsZero():
 				t.Errorf("a success without a date: %+v", i)
 			default:
-				badinput.Writable(t, i.From, i.To)
+				hostile.Writable(t, i.From, i.To)
 			}
 		})
 		s.Within(t)

@@ -18,6 +18,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/entra"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/manifest"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
@@ -28,7 +29,7 @@ import (
 const mark = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 600) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Own(t, err, 600) }
 
 // shelf is a store that holds one value and takes every other.
 type shelf struct {

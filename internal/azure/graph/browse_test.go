@@ -8,12 +8,13 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 func browser(s *badinput.Service) *graph.Client {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.NewClient(opts, opts, badinput.Nobody{})
+	return graph.NewClient(opts, opts, hostile.Nobody{})
 }
 
 const honestApplications = `{"@odata.context":"x","value":[` + honestApplication + `]}`

@@ -10,6 +10,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
@@ -22,7 +23,7 @@ const (
 
 func certificates(s *badinput.Service) *graph.Certificates {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.NewCertificates(graph.NewClient(opts, opts, badinput.Nobody{}), "https://login.microsoftonline.com/contoso", nil, "n", graph.CertificateSettings{AppID: "00000000-0000-4000-8000-000000000009"})
+	return graph.NewCertificates(graph.NewClient(opts, opts, hostile.Nobody{}), "https://login.microsoftonline.com/contoso", nil, "n", graph.CertificateSettings{AppID: "00000000-0000-4000-8000-000000000009"})
 }
 
 // FuzzCertificateList: what is answered to who reads an application's certificates.
@@ -40,7 +41,7 @@ func FuzzCertificateList(f *testing.F) {
 		var err error
 		badinput.Bounded(t, 2*len(body), func() { l, err = certificates(s).List(t.Context()) })
 		s.Within(t)
-		badinput.Listing(t, l, err, words)
+		hostile.Listing(t, l, err, words)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
@@ -20,14 +21,14 @@ import (
 
 func from(s *badinput.Service) *graph.Secrets {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.New(graph.NewClient(opts, opts, badinput.Nobody{}), "https://login.microsoftonline.com/contoso", graph.Settings{AppID: "00000000-0000-4000-8000-000000000009"})
+	return graph.New(graph.NewClient(opts, opts, hostile.Nobody{}), "https://login.microsoftonline.com/contoso", graph.Settings{AppID: "00000000-0000-4000-8000-000000000009"})
 }
 
 // mark is what the fuzzed bodies quote; no error may repeat it.
 const mark = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 800) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Own(t, err, 800) }
 
 // bubble runs what waits between its calls.
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -58,7 +59,7 @@ func FuzzApplication(f *testing.F) {
 		var err error
 		badinput.Bounded(t, 2*len(body), func() { l, err = from(s).List(t.Context()) })
 		s.Within(t)
-		badinput.Listing(t, l, err, words)
+		hostile.Listing(t, l, err, words)
 	})
 }
 
@@ -82,7 +83,7 @@ func FuzzPassword(f *testing.F) {
 			case i.Value.Empty() || i.Issued.ID == "" || i.Issued.To.IsZero():
 				t.Errorf("a success without all that makes one: %+v", i.Issued)
 			default:
-				badinput.Writable(t, i.Issued.From, i.Issued.To)
+				hostile.Writable(t, i.Issued.From, i.Issued.To)
 			}
 		})
 		s.Within(t)

@@ -9,13 +9,14 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/graph"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 func fromUser(s *badinput.Service) *graph.User {
 	opts := azhttp.NewClient(s, nil).Options(cloud.AzurePublic)
-	return graph.NewUser(graph.NewClient(opts, opts, badinput.Nobody{}), "https://login.microsoftonline.com/contoso", graph.UserSettings{User: batch, ClientID: public, Length: 40})
+	return graph.NewUser(graph.NewClient(opts, opts, hostile.Nobody{}), "https://login.microsoftonline.com/contoso", graph.UserSettings{User: batch, ClientID: public, Length: 40})
 }
 
 const (
@@ -39,7 +40,7 @@ func FuzzUser(f *testing.F) {
 			case len(l.Issued) != 1 || l.Issued[0].ID == "":
 				t.Errorf("a user that is none: %+v", l)
 			default:
-				badinput.Writable(t, l.Issued[0].From, l.Issued[0].To)
+				hostile.Writable(t, l.Issued[0].From, l.Issued[0].To)
 			}
 		})
 		s.Within(t)

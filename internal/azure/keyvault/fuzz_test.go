@@ -13,6 +13,7 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/keyvault"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
@@ -47,7 +48,7 @@ func (v *vault) RoundTrip(r *http.Request) (*http.Response, error) {
 func over(t *testing.T, s *badinput.Service, challenge string) *keyvault.Vault {
 	t.Helper()
 	client := azhttp.NewClient(&vault{Service: s, t: t, challenge: challenge}, nil)
-	v, err := keyvault.New("kv.vault.azure.net", badinput.Nobody{}, client.Options(cloud.AzurePublic))
+	v, err := keyvault.New("kv.vault.azure.net", hostile.Nobody{}, client.Options(cloud.AzurePublic))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func over(t *testing.T, s *badinput.Service, challenge string) *keyvault.Vault {
 func words(t *testing.T, what string, err error) {
 	t.Helper()
 	if err != nil {
-		badinput.Own(t, fmt.Errorf("%s: %w", what, err), 500)
+		hostile.Own(t, fmt.Errorf("%s: %w", what, err), 500)
 	}
 }
 

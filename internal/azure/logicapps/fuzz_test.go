@@ -10,24 +10,25 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/logicapps"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 func over(s *badinput.Service) *azhttp.Resources {
-	return azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
+	return azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{})
 }
 
 // quoted is what is told, and what the fuzzed bodies quote; nothing may repeat it.
 const quoted = badinput.Secret
 
 // words wants an error to be ours, and not to hold the value.
-func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 1800) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Fit(t, err, 1800) }
 
 // asked is everything that a consumer can be asked, of a service that answers all of it alike.
 func asked(t *testing.T, s *badinput.Service, make func(*azhttp.Resources) driver.Consumer) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		if badinput.AskConsumer(t, s, make(over(s)), words) {
+		if hostile.AskConsumer(t, s, make(over(s)), words) {
 			t.Error("what an answer of before says is taken for what was told")
 		}
 	})

@@ -8,13 +8,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/rekeyhq/rekey/internal/azure/oidc"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 // mark is what the fuzzed answers quote; no error may repeat it.
 const mark = badinput.Secret
 
-func ours(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 600) }
+func ours(t *testing.T, err error) { t.Helper(); hostile.Own(t, err, 600) }
 
 // FuzzToken: a token of anybody's.
 func FuzzToken(f *testing.F) {

@@ -11,19 +11,20 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/pipelines"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 	"github.com/rekeyhq/rekey/sim/world"
 )
 
 func over(s *badinput.Service) *pipelines.Client {
-	return pipelines.NewClient(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
+	return pipelines.NewClient(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{})
 }
 
 // quoted is what the fuzzed bodies quote; no error may repeat it.
 const quoted = badinput.Secret
 
 // words wants an error to be ours, and to quote nothing of the answer.
-func words(t *testing.T, err error) { t.Helper(); badinput.Own(t, err, 900) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Own(t, err, 900) }
 
 const (
 	honestEndpoint = `{"id":"` + world.EndpointDevOps + `","name":"n","type":"azuredevops","url":"https://dev.azure.com/fabrikam","isReady":true,"description":"d [rekey 01m7y2pqh4tqpq43th 2026-11-21T10:00:00Z]",` +
@@ -38,7 +39,7 @@ const (
 func asked(t *testing.T, s *badinput.Service, make func(*pipelines.Client) driver.Consumer) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		if badinput.AskConsumer(t, s, make(over(s)), words) {
+		if hostile.AskConsumer(t, s, make(over(s)), words) {
 			t.Error("what an answer of before says is taken for what was told")
 		}
 	})

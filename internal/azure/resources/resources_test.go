@@ -10,11 +10,12 @@ import (
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/azure/resources"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 func over(s *badinput.Service) *resources.Client {
-	return resources.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{}))
+	return resources.New(azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{}))
 }
 
 const (
@@ -25,7 +26,7 @@ const (
 
 func silent(int) {}
 
-func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 500) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Fit(t, err, 500) }
 
 func TestARunbooksParametersAreInItsOwnOrder(t *testing.T) {
 	t.Parallel()

@@ -9,13 +9,14 @@ import (
 
 	"github.com/rekeyhq/rekey/internal/azure/azhttp"
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
 // quoted is what the fuzzed bodies quote; no error may repeat it.
 const quoted = badinput.Secret
 
-func words(t *testing.T, err error) { t.Helper(); badinput.Fit(t, err, 1500) }
+func words(t *testing.T, err error) { t.Helper(); hostile.Fit(t, err, 1500) }
 
 // FuzzRoles: what is answered to who takes a role, looks at it, finds it and gives it back.
 func FuzzRoles(f *testing.F) {
@@ -42,8 +43,8 @@ func FuzzRoles(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			s := &badinput.Service{Body: body, Status: status}
-			arm := azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
-			graph := azhttp.NewDirectory(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), badinput.Nobody{})
+			arm := azhttp.NewResources(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{})
+			graph := azhttp.NewDirectory(azhttp.NewClient(s, nil).Options(cloud.AzurePublic), hostile.Nobody{})
 			who := settings()
 			other := who
 			other.Role = "Website Contributor"

@@ -1,5 +1,5 @@
 // Package badinput is what fuzz targets have in common: answers that no service meant, a service that gives them, and
-// the one statement of how much they may cost, and of what may be said of them.
+// the one statement of how much they may cost.
 //
 // It is for tests alone, and knows no format: a target brings one honest input, and here it is broken in every way that
 // inputs are. What always holds: a bound counts bytes, allocations and calls and never a clock, so that a slow machine
@@ -44,6 +44,9 @@ func Bounded(t testing.TB, n int, f func()) {
 		t.Errorf("an input of %d bytes made it allocate %d bytes, over %d", n, got, most)
 	}
 }
+
+// Secret is what broken answers quote in the place of a secret. Nothing that a person is shown may repeat it.
+const Secret = "s3cr3t value"
 
 // Service answers every request alike. Its zero value says 200 and nothing.
 type Service struct {

@@ -1,4 +1,9 @@
-package badinput
+// Package hostile is what the tests of adapters say of answers that no service meant: what an error may say, what a list
+// may hold, and what is asked of a consumer.
+//
+// It is for tests alone, knows the ports and no adapter, and makes no answer: package badinput does. What always holds:
+// what is judged here is fit to be shown to a person on a terminal, and repeats no secret.
+package hostile
 
 import (
 	"context"
@@ -14,12 +19,10 @@ import (
 	"github.com/rekeyhq/rekey/internal/driver"
 	"github.com/rekeyhq/rekey/internal/rotation"
 	"github.com/rekeyhq/rekey/internal/secret"
+	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
 
-// Secret is what broken answers quote in the place of a secret. Nothing that a person is shown may repeat it.
-const Secret = "s3cr3t value"
-
-// Nobody signs in at once, with a token that every Service takes.
+// Nobody signs in at once, with a token that every badinput.Service takes.
 type Nobody struct{}
 
 // GetToken implements azcore.TokenCredential.
@@ -60,7 +63,7 @@ func textOf(t testing.TB, err error) string {
 // Shown fails the test unless text can be printed on a line of a terminal, has at most so many bytes, and no secret in it.
 func Shown(t testing.TB, text string, most int) {
 	t.Helper()
-	if strings.Contains(text, Secret) || len(text) > most || strings.ContainsFunc(text, func(r rune) bool { return r != unicode.ReplacementChar && !unicode.IsPrint(r) }) {
+	if strings.Contains(text, badinput.Secret) || len(text) > most || strings.ContainsFunc(text, func(r rune) bool { return r != unicode.ReplacementChar && !unicode.IsPrint(r) }) {
 		t.Errorf("not fit to be shown: %q", text)
 	}
 }
@@ -96,7 +99,7 @@ func Listing(t *testing.T, l driver.Listing, err error, words func(*testing.T, e
 
 // AskConsumer asks a consumer everything that there is to ask, of a service that answers all of it alike, and says whether
 // it believes that it was told. It takes virtual time: call it in a bubble. words judges an error.
-func AskConsumer(t *testing.T, s *Service, c driver.Consumer, words func(*testing.T, error)) (believed bool) {
+func AskConsumer(t *testing.T, s *badinput.Service, c driver.Consumer, words func(*testing.T, error)) (believed bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
@@ -110,7 +113,7 @@ func AskConsumer(t *testing.T, s *Service, c driver.Consumer, words func(*testin
 		switch {
 		case err != nil:
 			words(t, err)
-		case strings.Contains(x.Why+x.Said, Secret), x.Works == (x.Why != ""), x.Works && x.Publication == "":
+		case strings.Contains(x.Why+x.Said, badinput.Secret), x.Works == (x.Why != ""), x.Works && x.Publication == "":
 			t.Errorf("%+v", x)
 		}
 		Writable(t, x.Told)
@@ -118,7 +121,7 @@ func AskConsumer(t *testing.T, s *Service, c driver.Consumer, words func(*testin
 	p := rotation.NewPublication(time.Unix(1e9, 0), [5]byte{1})
 	state(c.State(ctx, []rotation.Publication{p}))
 	fresh()
-	x, err := c.Tell(ctx, p, secret.New([]byte(Secret)))
+	x, err := c.Tell(ctx, p, secret.New([]byte(badinput.Secret)))
 	state(x, err)
 	fresh()
 	return err == nil && x.Publication == p

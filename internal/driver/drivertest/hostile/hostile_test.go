@@ -1,4 +1,4 @@
-package badinput_test
+package hostile_test
 
 import (
 	"errors"
@@ -8,8 +8,18 @@ import (
 	"time"
 
 	"github.com/rekeyhq/rekey/internal/driver"
+	"github.com/rekeyhq/rekey/internal/driver/drivertest/hostile"
 	"github.com/rekeyhq/rekey/internal/simtest/badinput"
 )
+
+// failing hears whether a test would have failed.
+type failing struct {
+	testing.TB
+	failed bool
+}
+
+func (f *failing) Helper()               {}
+func (f *failing) Errorf(string, ...any) { f.failed = true }
 
 func TestAnErrorThatSaysTooMuchFails(t *testing.T) {
 	says := func(detail string) error { return &driver.Error{Kind: driver.Rejected, Op: "ask", Detail: detail} }
@@ -29,11 +39,11 @@ func TestAnErrorThatSaysTooMuchFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &failing{TB: t}
-			if badinput.Own(f, c.err, 200); f.failed != c.own {
+			if hostile.Own(f, c.err, 200); f.failed != c.own {
 				t.Errorf("words of our own failed: %v", f.failed)
 			}
 			f = &failing{TB: t}
-			if badinput.Fit(f, c.err, 200); f.failed != c.fit {
+			if hostile.Fit(f, c.err, 200); f.failed != c.fit {
 				t.Errorf("fit to be shown failed: %v", f.failed)
 			}
 		})
@@ -42,10 +52,10 @@ func TestAnErrorThatSaysTooMuchFails(t *testing.T) {
 
 func TestADateThatCannotBeWrittenFails(t *testing.T) {
 	f := &failing{TB: t}
-	if badinput.Writable(f, time.Unix(0, 0), time.Time{}); f.failed {
+	if hostile.Writable(f, time.Unix(0, 0), time.Time{}); f.failed {
 		t.Error("dates that can be written fail")
 	}
-	if badinput.Writable(f, time.Unix(0, 0), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)); !f.failed {
+	if hostile.Writable(f, time.Unix(0, 0), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)); !f.failed {
 		t.Error("a year of five digits passes")
 	}
 }
