@@ -19,14 +19,16 @@ import (
 	"time"
 )
 
-// built is the program as `go build` makes it.
+// built is the program as a release has it, which is what the checks before have compiled.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "rekey")
 	if err != nil {
 		return "", err
 	}
 	name := filepath.Join(dir, "rekey")
-	out, err := exec.Command("go", "build", "-o", name, ".").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", name, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
 	}
