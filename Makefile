@@ -71,12 +71,13 @@ cross:
 # collector takes a third of the time of an exploration.
 WHOLE   := ./internal/cli ./internal/simtest/year ./internal/simtest/mutant ./internal/simtest/explore ./internal/simtest/scenario \
 	./internal/ledger ./internal/manifest ./internal/rotation .
+BESIDE  := ./internal/cli ./internal/simtest/scenario ./internal/simtest/explore ./internal/ledger
 AT_ONCE := AtOnce|Interrupt|SignsIn|TestScripts/(jit|init_ask|events|terminal)$$
 race: export GOGC = 400
 race:
 	@.ci/compiler
 	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
-	CGO_ENABLED=1 $(GO) test -race -short -run '$(AT_ONCE)' ./internal/cli ./internal/simtest/scenario ./internal/simtest/explore ./internal/ledger
+	CGO_ENABLED=1 $(GO) test -race -short -run '$(AT_ONCE)' $(BESIDE)
 	CGO_ENABLED=1 $(GO) test -race -run 'TestAYear$$' ./internal/simtest/year -args -year.credentials 60 -year.days 20
 
 whole: export GOGC = 400
