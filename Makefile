@@ -22,7 +22,7 @@ CHECK = CGO_ENABLED=0 GOFLAGS='$(GOFLAGS) -trimpath'
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test prove bench fuzz fmt vet staticcheck platforms cross race whole rules clean FORCE
+.PHONY: build demo test prove bench fuzz fmt vet staticcheck cross race whole rules clean FORCE
 
 build: bin/rekey
 
@@ -35,7 +35,7 @@ demo: bin/rekey
 
 # The quick checks come first. The tests come last, so that their lines are the last to be printed: hence one at a time.
 .NOTPARALLEL:
-test: fmt vet staticcheck platforms race whole
+test: fmt vet staticcheck race whole
 
 fmt:
 	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(find . -name '*.go' -not -path './.git/*')); \
@@ -47,16 +47,7 @@ vet:
 staticcheck:
 	$(CHECK) $(GOTOOL) staticcheck ./...
 
-# Every system and every processor once: files differ by the one or by the other, and never by the pair. The system that this
-# runs on has been compiled by then. Only the compiler's word is wanted, so it optimises nothing: two thirds of the time.
-platforms:
-	@set -e; for p in linux/amd64 darwin/arm64 windows/amd64; do \
-		if [ $${p%/*} = $$($(GO) env GOOS) ]; then continue; fi; \
-		echo "compile for $$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -gcflags='all=-N -l' ./...; \
-	done
-
-# All that a release has.
+# All that a release has. `make test` checks the types for each of these platforms, and compiles for the one it runs on.
 cross:
 	@set -e; for p in $(PLATFORMS); do \
 		echo "build for $$p"; \
