@@ -56,7 +56,7 @@ cross:
 
 # Everything runs whole, and all of it but WHOLE under the race detector. WHOLE would take half an hour there: of what it
 # has, that is for what runs at the same time as something else (two runs, a command and its signals, a person at the
-# terminal). A year has nothing that a scenario does not have too, and the others in WHOLE start nothing beside themselves.
+# terminal), and for two replicas of a small fleet. The manifest, decisions, mutants and rules start nothing beside them.
 # Vet has seen all of it by then; go test would have it look at every library again for the race detector.
 #
 # The longest come first, so that no core waits for the last one. The heap may grow to five times what is alive: else the
@@ -64,12 +64,13 @@ cross:
 WHOLE   := ./internal/cli ./internal/simtest/year ./internal/simtest/mutant ./internal/simtest/explore ./internal/simtest/scenario \
 	./internal/ledger ./internal/manifest ./internal/rotation .
 BESIDE  := ./internal/cli ./internal/simtest/scenario ./internal/simtest/explore ./internal/ledger
-AT_ONCE := AtOnce|Interrupt|SignsIn|TestScripts/(jit|init_ask|events|terminal)$$
+AT_ONCE := Two|AtOnce|Overtake|Slept|Suspended|Interrupt|SignsIn|TestScripts/(jit|init_ask|events|terminal)$$
 race: export GOGC = 400
 race:
 	@.ci/compiler
 	CGO_ENABLED=1 $(GO) test -vet=off -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
 	CGO_ENABLED=1 $(GO) test -vet=off -race -short -run '$(AT_ONCE)' $(BESIDE)
+	CGO_ENABLED=1 $(GO) test -vet=off -race -run 'TestAYear$$' ./internal/simtest/year -args -year.credentials 60 -year.days 20
 
 whole: export GOGC = 400
 whole:
